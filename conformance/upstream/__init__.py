@@ -1,0 +1,1 @@
+"""Runs Django's own cache tests over our cache classes. Start reading at `run.py`."""

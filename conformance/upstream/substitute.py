@@ -1,0 +1,104 @@
+"""Puts our cache class where Django's tests name Django's.
+
+Every test names its caches through `override_settings`, so wrapping its `enable` catches the decorators on
+classes and methods and `self.settings()` alike. Nothing else of Django is changed; the cache handler is only
+watched, to prove afterwards that our class was the one under test.
+"""
+
+from __future__ import annotations
+
+# mypy: disable-error-code="import-untyped,import-not-found"
+import copy
+import importlib
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+from django.core.cache import CacheHandler
+from django.test.utils import override_settings
+from django.utils.module_loading import import_string
+
+from upstream.kinds import LOCMEM, Kind
+from upstream.plan import Plan
+
+
+class Substitution:
+    """Rewrites CACHES for one group of one kind and remembers which caches were made."""
+
+    def __init__(self, plan: Plan, kind: Kind) -> None:
+        self.backend: str = plan.backend
+        self.target: type[Any] = import_string(plan.backend)
+        self.kind = kind
+        self.elsewhere = plan.group in ("generic", "apps")
+        self.locations = plan.locations
+        self.instances = 0
+        self.strangers: set[str] = set()
+        self._places: dict[str, str] = {}
+
+    def install(self) -> None:
+        """Wraps `override_settings.enable` and rebuilds the helper caches; before the tests are loaded."""
+        if self.elsewhere:
+            self._derive_helpers()
+        self._wrap_enable()
+
+    def rewrite(self, caches: dict[str, Any]) -> dict[str, Any]:
+        """A deep copy of CACHES with our class in it."""
+        caches = copy.deepcopy(caches)
+        for params in caches.values():
+            backend = params.get("BACKEND", "")
+            if backend == self.kind.django:
+                params["BACKEND"] = self.backend
+            elif self.elsewhere and backend == LOCMEM:
+                params.update(BACKEND=self.backend, LOCATION=self._place(params))
+            elif self.elsewhere and backend.rpartition(".")[0] in self.kind.derived:
+                params["LOCATION"] = self._place(params)
+        return caches
+
+    def _place(self, params: dict[str, Any]) -> str:
+        """A store of its own for each LOCATION that a test made up for LocMemCache.
+
+        The unnamed one is the store of the process-wide default cache.
+        """
+        location = str(params.get("LOCATION", ""))
+        if not self.locations:
+            return location
+        self._places.setdefault("", self.locations[0])
+        if location not in self._places:
+            self._places[location] = self.locations[len(self._places)]
+        return self._places[location]
+
+    def _derive_helpers(self) -> None:
+        """Imports Django's helper caches while our class goes by the name of the one they inherit from."""
+        with mock.patch(LOCMEM, self.target):
+            for module in self.kind.derived:
+                importlib.import_module(module)
+
+    def _wrap_enable(self) -> None:
+        original: Callable[[Any], None] = override_settings.enable
+
+        def enable(override: Any) -> None:
+            # Once per instance: decorators are enabled again and again, and FileBasedCacheTests writes its
+            # folder into the copy that it finds in the settings.
+            caches = override.options.get("CACHES")
+            if isinstance(caches, dict) and not getattr(override, "hotclub_rewritten", False):
+                override.options = {**override.options, "CACHES": self.rewrite(caches)}
+                override.hotclub_rewritten = True
+            original(override)
+
+        override_settings.enable = enable
+
+    def watch(self) -> None:
+        """Counts the caches that are made from now on; before, Django's set-up makes one of its own class."""
+        original: Callable[[Any, str], Any] = CacheHandler.create_connection
+        replaced = {self.kind.django, *((LOCMEM,) if self.elsewhere else ())} - {self.backend}
+
+        def create_connection(handler: Any, alias: str) -> Any:
+            cache = original(handler, alias)
+            name = f"{type(cache).__module__}.{type(cache).__qualname__}"
+            if isinstance(cache, self.target):
+                self.instances += 1
+            elif name in replaced:
+                self.strangers.add(name)
+            return cache
+
+        CacheHandler.create_connection = create_connection

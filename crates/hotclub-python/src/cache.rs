@@ -1,0 +1,487 @@
+//! The verbs of a Django cache backend, over the stores of this process.
+//!
+//! Hot path: a call from Python, settings from an atomic pointer, the key composed on the stack, one look
+//! into the store. No Python code runs under a lock of ours: objects that leave a store are dropped after
+//! its shard is unlocked. Shard locks are taken with the GIL held and never across a detach, so a fork,
+//! which holds the GIL, never copies a locked shard.
+use crate::held::Held;
+use crate::incr;
+use crate::key::{FullKey, full_key};
+use crate::life::{Given, life};
+use crate::settings::{Settings, base_cache};
+use crate::stores::{self, Wish};
+use crate::trace::{Told, action, repr, stored, traced};
+use arc_swap::ArcSwapOption;
+use hotclub::Life;
+use hotclub::backend::memory::{Change, Store, Usage, Was};
+use hotclub::trace::is_on;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use std::sync::{Arc, OnceLock};
+
+enum Backend {
+    Dummy,
+    Memory(Arc<Store<Held>>),
+}
+
+/// The verbs that the classes of `hotclub.django` share. Made by them; of no use alone.
+#[pyclass(subclass, frozen, module = "hotclub._hotclub")]
+pub(crate) struct Cache {
+    backend: OnceLock<Backend>,
+    settings: ArcSwapOption<Settings>,
+}
+
+impl Cache {
+    #[inline]
+    fn backend(&self) -> PyResult<&Backend> {
+        self.backend
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("the cache was not initialised: __init__ has not run"))
+    }
+
+    #[inline]
+    fn settings(slf: &Bound<'_, Self>) -> PyResult<Arc<Settings>> {
+        if let Some(settings) = &*slf.get().settings.load() {
+            if settings.is_current(slf) {
+                return Ok(settings.clone());
+            }
+        }
+        let settings = Arc::new(Settings::read(slf)?);
+        slf.get().settings.store(Some(settings.clone()));
+        Ok(settings)
+    }
+
+    fn get_inner<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        slf.get().lookup(slf.py(), &full)
+    }
+
+    #[inline]
+    fn lookup<'py>(&self, py: Python<'py>, full: &FullKey) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Backend::Memory(store) = self.backend()? else { return Ok(None) };
+        match store.get(full.as_bytes(), Usage::Count, |seen| seen.value.clone_ref(py)) {
+            None => Ok(None),
+            Some(held) => held.into_python(py).map(Some),
+        }
+    }
+
+    fn set_inner(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: &Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Life> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        let Backend::Memory(store) = slf.get().backend()? else { return Ok(Life::Gone) };
+        let held = Held::from_python(slf, value)?;
+        let life = life(slf, &settings, timeout)?;
+        store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
+        Ok(life)
+    }
+
+    fn add_inner(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: &Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        let Backend::Memory(store) = slf.get().backend()? else { return Ok(true) };
+        let mut held = Some(Held::from_python(slf, value)?);
+        let life = life(slf, &settings, timeout)?;
+        let added = store.update(full.as_bytes(), settings.limit, |seen| match (seen, held.take()) {
+            (None, Some(held)) => (Change::Store(held, life), true),
+            (_, unused) => {
+                held = unused;
+                (Change::Keep, false)
+            }
+        });
+        Ok(added)
+    }
+
+    fn touch_inner(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        timeout: &Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        let Backend::Memory(store) = slf.get().backend()? else { return Ok(false) };
+        let life = life(slf, &settings, timeout)?;
+        Ok(store.update(full.as_bytes(), None, |seen| (Change::Touch(life), seen.is_some())))
+    }
+
+    /// True also for an entry that has expired and was not taken out yet, as in Django.
+    fn delete_inner(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        match slf.get().backend()? {
+            Backend::Dummy => Ok(false),
+            Backend::Memory(store) => Ok(store.remove(full.as_bytes()) != Was::Missing),
+        }
+    }
+
+    fn has_key_inner(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        match slf.get().backend()? {
+            Backend::Dummy => Ok(false),
+            Backend::Memory(store) => Ok(store.contains(full.as_bytes())),
+        }
+    }
+
+    fn incr_inner<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        delta: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let settings = Self::settings(slf)?;
+        let full = full_key(slf, &settings, key, version)?;
+        if let Backend::Memory(store) = slf.get().backend()? {
+            if let Some(sum) = incr::incr(slf, store, full.as_bytes(), delta)? {
+                return Ok(sum);
+            }
+        }
+        let message = format!("Key '{}' not found", full.to_python(py)?.str()?.to_string_lossy());
+        Err(PyValueError::new_err(message))
+    }
+
+    fn get_many_inner<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let settings = Self::settings(slf)?;
+        if !settings.own_get {
+            return base_cache(py)?.call_method1(intern!(py, "get_many"), (slf, keys, version));
+        }
+        let found = PyDict::new(py);
+        for key in keys.try_iter()? {
+            let key = key?;
+            let full = full_key(slf, &settings, &key, version)?;
+            if let Some(value) = slf.get().lookup(py, &full)? {
+                found.set_item(key, value)?;
+            }
+        }
+        Ok(found.into_any())
+    }
+
+    fn set_many_inner<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        timeout: &Given<'py>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let settings = Self::settings(slf)?;
+        let (true, Backend::Memory(store)) = (settings.own_set, slf.get().backend()?) else {
+            let keywords = PyDict::new(py);
+            if let Given::Value(timeout) = timeout {
+                keywords.set_item(intern!(py, "timeout"), timeout)?;
+            }
+            keywords.set_item(intern!(py, "version"), version)?;
+            return base_cache(py)?.call_method(intern!(py, "set_many"), (slf, data), Some(&keywords));
+        };
+        let life = life(slf, &settings, timeout)?;
+        let store_one = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
+            let full = full_key(slf, &settings, key, version)?;
+            let held = Held::from_python(slf, value)?;
+            store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
+            Ok::<_, PyErr>(())
+        };
+        if let Ok(dict) = data.cast_exact::<PyDict>() {
+            dict.iter().try_for_each(|(key, value)| store_one(&key, &value))?;
+        } else {
+            for item in data.call_method0(intern!(py, "items"))?.try_iter()? {
+                let (key, value) = item?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
+                store_one(&key, &value)?;
+            }
+        }
+        Ok(PyList::empty(py).into_any())
+    }
+
+    fn delete_many_inner(
+        slf: &Bound<'_, Self>,
+        keys: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let py = slf.py();
+        let settings = Self::settings(slf)?;
+        let (true, Backend::Memory(store)) = (settings.own_delete, slf.get().backend()?) else {
+            base_cache(py)?.call_method1(intern!(py, "delete_many"), (slf, keys, version))?;
+            return Ok(0);
+        };
+        let mut count = 0;
+        for key in keys.try_iter()? {
+            let full = full_key(slf, &settings, &key?, version)?;
+            count += usize::from(store.remove(full.as_bytes()) != Was::Missing);
+        }
+        Ok(count)
+    }
+}
+
+#[pymethods]
+impl Cache {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
+        Cache { backend: OnceLock::new(), settings: ArcSwapOption::empty() }
+    }
+
+    /// Puts this object before the store of a LOCATION. Raises ValueError, in words, for wrong options.
+    #[pyo3(signature = (location, policy = None, max_entries = None, max_bytes = None))]
+    fn _open_memory(
+        &self,
+        location: &str,
+        policy: Option<&str>,
+        max_entries: Option<i64>,
+        max_bytes: Option<usize>,
+    ) -> PyResult<()> {
+        let wrong = |error: String| PyValueError::new_err(error);
+        let default = if max_bytes.is_some() { "s3-fifo" } else { "lru" };
+        let policy = policy
+            .unwrap_or(default)
+            .parse()
+            .map_err(|error: hotclub::Error| wrong(error.message().into()))?;
+        let store = stores::open(location, &Wish { policy, max_entries, max_bytes }).map_err(wrong)?;
+        drop(self.backend.set(Backend::Memory(store)));
+        Ok(())
+    }
+
+    fn _open_dummy(&self) {
+        drop(self.backend.set(Backend::Dummy));
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        // SAFETY: three live objects; this is `object.__setattr__` itself.
+        let failed = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value.as_ptr()) };
+        slf.get().attributes_changed(slf.py(), failed)
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        // SAFETY: two live objects; a null value asks `object.__delattr__` for the deletion.
+        let failed =
+            unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), std::ptr::null_mut()) };
+        slf.get().attributes_changed(slf.py(), failed)
+    }
+
+    #[pyo3(signature = (key, default = None, version = None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if is_on() {
+            let tell = |got: &Option<Bound<'py, PyAny>>| Told::Get(got.as_ref().map_or("None".into(), repr));
+            let got = traced(slf, || action("get", key), || Self::get_inner(slf, key, version), tell)?;
+            return Ok(got.or(default));
+        }
+        Ok(Self::get_inner(slf, key, version)?.or(default))
+    }
+
+    #[pyo3(
+        signature = (key, value, timeout = Given::Nothing, version = None),
+        text_signature = "($self, key, value, timeout=DEFAULT_TIMEOUT, version=None)"
+    )]
+    fn set(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let verb = || Self::set_inner(slf, key, value, &timeout, version);
+        if is_on() {
+            return traced(slf, || action("set", key), verb, |life| Told::Set(stored(*life))).map(drop);
+        }
+        verb().map(drop)
+    }
+
+    #[pyo3(
+        signature = (key, value, timeout = Given::Nothing, version = None),
+        text_signature = "($self, key, value, timeout=DEFAULT_TIMEOUT, version=None)"
+    )]
+    fn add(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let verb = || Self::add_inner(slf, key, value, &timeout, version);
+        if is_on() {
+            let tell =
+                |added: &bool| Told::Set(if *added { "stored" } else { "not stored: it exists" }.into());
+            return traced(slf, || action("add", key), verb, tell);
+        }
+        verb()
+    }
+
+    #[pyo3(
+        signature = (key, timeout = Given::Nothing, version = None),
+        text_signature = "($self, key, timeout=DEFAULT_TIMEOUT, version=None)"
+    )]
+    fn touch(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        timeout: Given<'_>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let verb = || Self::touch_inner(slf, key, &timeout, version);
+        if is_on() {
+            return traced(slf, || action("touch", key), verb, truth);
+        }
+        verb()
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn delete(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let verb = || Self::delete_inner(slf, key, version);
+        if is_on() {
+            let tell = |was: &bool| Told::Set(if *was { "deleted" } else { "nothing to delete" }.into());
+            return traced(slf, || action("delete", key), verb, tell);
+        }
+        verb()
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn has_key(
+        slf: &Bound<'_, Self>,
+        key: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let verb = || Self::has_key_inner(slf, key, version);
+        if is_on() {
+            return traced(slf, || action("has_key", key), verb, truth);
+        }
+        verb()
+    }
+
+    #[pyo3(signature = (key, delta, version = None))]
+    fn incr<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        delta: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verb = || Self::incr_inner(slf, key, delta, version);
+        if is_on() {
+            return traced(slf, || action("incr", key), verb, |sum| Told::Output(repr(sum)));
+        }
+        verb()
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn get_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verb = || Self::get_many_inner(slf, keys, version);
+        if is_on() {
+            return traced(slf, || action("get_many", keys), verb, |found| Told::Get(repr(found)));
+        }
+        verb()
+    }
+
+    #[pyo3(
+        signature = (data, timeout = Given::Nothing, version = None),
+        text_signature = "($self, data, timeout=DEFAULT_TIMEOUT, version=None)"
+    )]
+    fn set_many<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let verb = || Self::set_many_inner(slf, data, &timeout, version);
+        if is_on() {
+            return traced(slf, || action("set_many", data), verb, |_| Told::Set("stored".into()));
+        }
+        verb()
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn delete_many(
+        slf: &Bound<'_, Self>,
+        keys: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let verb = || Self::delete_many_inner(slf, keys, version);
+        if is_on() {
+            let tell = |count: &usize| Told::Set(format!("{count} deleted"));
+            return traced(slf, || action("delete_many", keys), verb, tell).map(drop);
+        }
+        verb().map(drop)
+    }
+
+    fn clear(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let verb = || {
+            if let Backend::Memory(store) = slf.get().backend()? {
+                store.clear();
+            }
+            Ok(())
+        };
+        if is_on() {
+            return traced(slf, || "clear()".to_owned(), verb, |()| Told::Set("all removed".into()));
+        }
+        verb()
+    }
+
+    /// The counters of the store behind this cache, since it was made, in this process.
+    fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = match slf.get().backend()? {
+            Backend::Dummy => hotclub::Stats::default(),
+            Backend::Memory(store) => store.stats(),
+        };
+        let dict = PyDict::new(slf.py());
+        for (name, value) in stats.rows() {
+            dict.set_item(name, value)?;
+        }
+        dict.set_item("hit_ratio", stats.hit_ratio())?;
+        Ok(dict)
+    }
+}
+
+impl Cache {
+    fn attributes_changed(&self, py: Python<'_>, failed: i32) -> PyResult<()> {
+        if failed != 0 {
+            return Err(PyErr::fetch(py));
+        }
+        self.settings.store(None);
+        Ok(())
+    }
+}
+
+fn truth(value: &bool) -> Told {
+    Told::Output(if *value { "True" } else { "False" }.to_owned())
+}

@@ -1,0 +1,34 @@
+//! The Python door of hotclub: the extension module `hotclub._hotclub`.
+//!
+//! One class, [`cache::Cache`], holds the verbs of a Django cache backend; thin Python classes with Django's
+//! names put it before Django's base class. Values of common types never pass through `pickle`; immutable
+//! ones are kept as the objects they are. Nothing here starts a thread or opens a socket at import.
+use pyo3::prelude::*;
+
+mod cache;
+mod codec;
+mod held;
+mod incr;
+mod key;
+mod life;
+mod settings;
+mod stores;
+mod trace;
+
+/// `gil_used`: the memory safety of this module does not lean on the GIL, but no free-threaded interpreter
+/// has run its tests yet; until one has, importing it there turns the GIL on.
+#[pymodule(gil_used = true)]
+mod _hotclub {
+    use super::*;
+
+    #[pymodule_export]
+    use super::cache::Cache;
+    #[pymodule_export]
+    use super::trace::Trace;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("DEBUG_BUILD", cfg!(debug_assertions))
+    }
+}

@@ -1,0 +1,159 @@
+//! What a cache object's attributes say, made ready for the hot path.
+//!
+//! Django's users reassign `key_prefix`, `version`, `key_func`, `default_timeout`, `_max_entries` and
+//! `_cull_frequency`, patch methods on instances and classes, and override them in subclasses. All of it
+//! holds at the next call: setting an attribute drops the settings of that object, and the version tag
+//! that CPython gives to a class's content tells when the class, or a base, has changed.
+use crate::cache::Cache;
+use crate::key::text_bytes;
+use crate::life;
+use hotclub::Life;
+use hotclub::backend::Limit;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyType};
+
+/// What Django's base module defines, as it was at the first use.
+pub(crate) struct Django {
+    base_cache: Py<PyAny>,
+    default_key_func: Py<PyAny>,
+    pub(crate) default_timeout: Py<PyAny>,
+    /// The methods of `BaseCache` that the hot path takes the place of.
+    originals: Vec<(&'static str, Py<PyAny>)>,
+}
+
+const REPLACED: [&str; 4] = ["make_key", "validate_key", "make_and_validate_key", "get_backend_timeout"];
+
+pub(crate) fn django(py: Python<'_>) -> PyResult<&'static Django> {
+    static DJANGO: PyOnceLock<Django> = PyOnceLock::new();
+    DJANGO.get_or_try_init(py, || {
+        let module = py.import("django.core.cache.backends.base")?;
+        let base_cache = module.getattr("BaseCache")?;
+        let original = |&name: &&'static str| Ok((name, base_cache.getattr(name)?.unbind()));
+        Ok(Django {
+            originals: REPLACED.iter().map(original).collect::<PyResult<_>>()?,
+            base_cache: base_cache.unbind(),
+            default_key_func: module.getattr("default_key_func")?.unbind(),
+            default_timeout: module.getattr("DEFAULT_TIMEOUT")?.unbind(),
+        })
+    })
+}
+
+/// `BaseCache`: what a verb falls back to when a subclass has overridden the verb below it.
+pub(crate) fn base_cache(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    Ok(django(py)?.base_cache.bind(py))
+}
+
+/// One object's attributes at one moment.
+pub(crate) struct Settings {
+    pub(crate) key_prefix: Py<PyAny>,
+    pub(crate) version: Py<PyAny>,
+    /// The prefix as bytes, and `prefix:version:`.
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) head: Vec<u8>,
+    /// A KEY_FUNCTION that is not Django's default.
+    pub(crate) key_function: Option<Py<PyAny>>,
+    /// Keys go through `make_and_validate_key`, because a method on that road is overridden.
+    pub(crate) python_keys: bool,
+    /// Timeouts go through `get_backend_timeout`.
+    pub(crate) python_timeouts: bool,
+    pub(crate) default_life: Option<Life>,
+    pub(crate) limit: Option<Limit>,
+    /// Verbs of ours that nobody has overridden, so that the many-verbs need not call them one by one.
+    pub(crate) own_get: bool,
+    pub(crate) own_set: bool,
+    pub(crate) own_delete: bool,
+    /// The content of the class when this was made; 0 means that CPython has no tag for it.
+    class_tag: u32,
+}
+
+impl Settings {
+    #[inline]
+    pub(crate) fn is_current(&self, cache: &Bound<'_, Cache>) -> bool {
+        self.class_tag != 0 && self.class_tag == class_tag(cache)
+    }
+
+    /// Reads the attributes.
+    #[cold]
+    pub(crate) fn read(cache: &Bound<'_, Cache>) -> PyResult<Self> {
+        let py = cache.py();
+        let django = django(py)?;
+        let key_prefix = cache.getattr(intern!(py, "key_prefix"))?;
+        let version = cache.getattr(intern!(py, "version"))?;
+        let key_function = cache.getattr(intern!(py, "key_func"))?;
+        let prefix = text_bytes(&key_prefix)?;
+        let head = [&prefix[..], b":", &text_bytes(&version)?, b":"].concat();
+        let methods = Methods::of(cache)?;
+        let mut replaced = [false; REPLACED.len()];
+        for (overridden, (name, original)) in replaced.iter_mut().zip(&django.originals) {
+            *overridden = methods.is_overridden(name, original.bind(py))?;
+        }
+        let [make_key, validate_key, make_and_validate_key, get_backend_timeout] = replaced;
+        let ours = py.get_type::<Cache>();
+        let own = |name: &str| Ok::<_, PyErr>(!methods.is_overridden(name, &ours.getattr(name)?)?);
+        Ok(Settings {
+            prefix,
+            head,
+            key_function: (!key_function.is(django.default_key_func.bind(py))).then(|| key_function.unbind()),
+            python_keys: make_key || validate_key || make_and_validate_key,
+            python_timeouts: get_backend_timeout,
+            default_life: life::of_default(&cache.getattr(intern!(py, "default_timeout"))?),
+            limit: limit(cache)?,
+            own_get: own("get")?,
+            own_set: own("set")?,
+            own_delete: own("delete")?,
+            key_prefix: key_prefix.unbind(),
+            version: version.unbind(),
+            class_tag: class_tag(cache),
+        })
+    }
+}
+
+/// MAX_ENTRIES and CULL_FREQUENCY of this object; none where MAX_ENTRIES is `None`.
+fn limit(cache: &Bound<'_, Cache>) -> PyResult<Option<Limit>> {
+    let py = cache.py();
+    let max_entries = cache.getattr(intern!(py, "_max_entries"))?;
+    if max_entries.is_none() {
+        return Ok(None);
+    }
+    let cull_frequency = cache.getattr(intern!(py, "_cull_frequency"))?;
+    Ok(Some(Limit { max_entries: clamped(&max_entries)?, cull_frequency: clamped(&cull_frequency)? }))
+}
+
+fn clamped(number: &Bound<'_, PyAny>) -> PyResult<i64> {
+    match number.extract::<i64>() {
+        Ok(number) => Ok(number),
+        Err(_) if number.is_instance_of::<PyInt>() => Ok(if number.lt(0)? { i64::MIN } else { i64::MAX }),
+        Err(error) => Err(error),
+    }
+}
+
+fn class_tag(cache: &Bound<'_, Cache>) -> u32 {
+    // SAFETY: every object has a live type. CPython sets the tag to 0 when the class or a base changes and
+    // gives a number never used before at the next lookup, both while holding the GIL (`gil_used`).
+    unsafe { (*ffi::Py_TYPE(cache.as_ptr())).tp_version_tag }
+}
+
+/// Where an object's methods come from.
+struct Methods<'py> {
+    class: Bound<'py, PyType>,
+    own: Option<Bound<'py, PyDict>>,
+}
+
+impl<'py> Methods<'py> {
+    fn of(cache: &Bound<'py, Cache>) -> PyResult<Self> {
+        let own = cache.getattr_opt(intern!(cache.py(), "__dict__"))?;
+        Ok(Methods { class: cache.get_type(), own: own.and_then(|own| own.cast_into::<PyDict>().ok()) })
+    }
+
+    fn is_overridden(&self, name: &str, original: &Bound<'py, PyAny>) -> PyResult<bool> {
+        if let Some(own) = &self.own {
+            if own.contains(name)? {
+                return Ok(true);
+            }
+        }
+        Ok(!self.class.getattr(name)?.is(original))
+    }
+}

@@ -1,0 +1,59 @@
+//! S3-FIFO: a small queue of newcomers, a main queue, and the ghosts of those that left early.
+//!
+//! Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023.
+use super::super::node::Removed;
+use super::super::shard::Content;
+use super::super::store::Weigh;
+use super::Left;
+
+/// The small queue's share of the cost: one part in this many.
+const SMALL_SHARE: usize = 10;
+/// Uses that a newcomer needs to move to the main queue.
+const USES_TO_STAY: u64 = 2;
+
+impl<V: Weigh> Content<V> {
+    pub(super) fn evict_s3fifo(&mut self, now: u64, removed: &mut Removed<V>) -> Option<Left> {
+        let small_is_full = self.small.cost * SMALL_SHARE >= self.cost();
+        if small_is_full || self.main.back().is_none() {
+            while let Some(newcomer) = self.small.back() {
+                let node = self.node_mut(newcomer);
+                if node.is_expired(now) {
+                    self.remove(newcomer, removed);
+                    return Some(Left::Expired);
+                }
+                if node.uses() < USES_TO_STAY {
+                    let hash = node.hash;
+                    self.remove(newcomer, removed);
+                    let window = self.len();
+                    self.ghost.remember(hash, window);
+                    return Some(Left::Evicted);
+                }
+                node.set_uses(0);
+                self.to_front_of_main(newcomer);
+            }
+        }
+        self.evict_from_main(now, removed)
+    }
+
+    /// Ends: every round takes an entry out or lowers its count of uses, which is at most 3.
+    fn evict_from_main(&mut self, now: u64, removed: &mut Removed<V>) -> Option<Left> {
+        loop {
+            let oldest = self.main.back()?;
+            let node = self.node_mut(oldest);
+            let expired = node.is_expired(now);
+            if expired || node.uses() == 0 {
+                self.remove(oldest, removed);
+                return Some(if expired { Left::Expired } else { Left::Evicted });
+            }
+            let uses = node.uses();
+            node.set_uses(uses - 1);
+            self.to_front_of_main(oldest);
+        }
+    }
+
+    /// Whether a new key was evicted a short while ago, and so goes to the main queue at once.
+    pub(in super::super) fn comes_back(&mut self, hash: u32) -> bool {
+        let window = self.len();
+        self.ghost.recall(hash, window)
+    }
+}

@@ -1,0 +1,523 @@
+//! The sharded store: deadlines, conditions, limits and counters, over values of any kind.
+//!
+//! Both fronts use it: `MemoryBackend` keeps bytes here, the Python door keeps Python objects. Values
+//! that leave are dropped after the shard is unlocked, and no closure given here may run foreign code.
+use super::config::MemoryConfig;
+use super::node::Removed;
+use super::policy::{Left, Policy};
+use super::shard::{Content, deadline_of, entry_cost};
+use crate::backend::Limit;
+use crate::clock::{Clock, Deadline};
+use crate::stats::Stats;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, RwLock};
+use crate::timeout::Life;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a value weighs, in bytes, beside the key and the store's own overhead.
+///
+/// Must not change while the value is in the store.
+pub trait Weigh {
+    /// Heap and inline bytes beyond `size_of::<Self>()`.
+    fn weight(&self) -> usize;
+}
+
+/// A live entry as a closure sees it, under the shard's lock.
+#[derive(Debug)]
+pub struct Seen<'a, V> {
+    /// The value.
+    pub value: &'a V,
+    /// In milliseconds of the store's clock; `None` means never.
+    pub deadline_ms: Option<u64>,
+}
+
+/// What an [`update`](Store::update) does to the entry it saw.
+#[derive(Debug)]
+pub enum Change<V> {
+    /// Nothing.
+    Keep,
+    /// Stores a value with a new life. [`Life::Gone`] removes the entry.
+    Store(V, Life),
+    /// Exchanges the value of the live entry and keeps its deadline (`incr`). Nothing if there is none.
+    Exchange(V),
+    /// Gives the live entry a new life, without counting as use. [`Life::Gone`] removes it.
+    Touch(Life),
+    /// Removes the entry.
+    Remove,
+}
+
+/// Whether a lookup counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// As use of the entry, and as hit or miss.
+    Count,
+    /// As nothing (`has_key`).
+    Peek,
+}
+
+/// What was under a key that was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Was {
+    /// A live entry.
+    Live,
+    /// An entry whose time had ended, not yet taken out.
+    Expired,
+    /// Nothing.
+    Missing,
+}
+
+/// One counter for each way a lookup ends and an entry leaves.
+#[derive(Default)]
+struct Counters {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    sets: AtomicU64,
+    expired: AtomicU64,
+    evicted: AtomicU64,
+    culled: AtomicU64,
+    deleted: AtomicU64,
+}
+
+/// Counts while the shard's lock is held exclusively: no other writer, so no read-modify-write.
+fn count(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed) + more, Relaxed);
+}
+
+/// On cache lines of its own, so that shards do not slow each other down.
+#[repr(align(128))]
+struct Shard<V> {
+    content: RwLock<Content<V>>,
+    counters: Counters,
+}
+
+/// What a write did to the totals of the store.
+#[derive(Default, Clone, Copy)]
+struct Sizes {
+    entries: usize,
+    bytes: usize,
+}
+
+impl<V: Weigh> Content<V> {
+    fn sizes(&self) -> Sizes {
+        Sizes { entries: self.len(), bytes: self.cost() }
+    }
+}
+
+/// A process-local map from full keys to values with deadlines, limits and an eviction policy.
+pub struct Store<V> {
+    shards: Box<[Shard<V>]>,
+    hasher: foldhash::fast::RandomState,
+    config: MemoryConfig,
+    clock: Clock,
+    /// Kept only where a limit needs them.
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
+    /// What `clear` left to be freed by later writes, a little each.
+    cleared: Mutex<Vec<Removed<V>>>,
+    cleared_chains: AtomicUsize,
+}
+
+/// How many nodes `clear` frees at once, and how many each later write frees of the rest.
+const FREE_AT_CLEAR: usize = 4096;
+const FREE_AT_WRITE: usize = 64;
+
+impl<V: Weigh> Store<V> {
+    /// A store with these limits on this clock.
+    pub fn new(config: MemoryConfig, clock: Clock) -> Self {
+        let shards = (0..config.shards())
+            .map(|_| Shard { content: RwLock::new(Content::default()), counters: Counters::default() });
+        Store {
+            shards: shards.collect(),
+            hasher: foldhash::fast::RandomState::default(),
+            config,
+            clock,
+            entries: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            cleared: Mutex::new(Vec::new()),
+            cleared_chains: AtomicUsize::new(0),
+        }
+    }
+
+    /// The limits and the policy of this store.
+    pub fn config(&self) -> &MemoryConfig {
+        &self.config
+    }
+
+    /// The wall-clock deadline of an entry seen with this `deadline_ms`.
+    pub fn deadline(&self, deadline_ms: Option<u64>) -> Option<Deadline> {
+        deadline_ms.map(|at| self.clock.deadline(at))
+    }
+
+    /// Time left, in milliseconds, of an entry seen with this `deadline_ms`.
+    pub fn time_left_ms(&self, deadline_ms: Option<u64>) -> Option<u64> {
+        deadline_ms.map(|at| at.saturating_sub(self.clock.now_ms()))
+    }
+
+    #[inline]
+    fn locate(&self, key: &[u8]) -> (&Shard<V>, u32) {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        let hash = hasher.finish();
+        // The number of shards is a power of two; shard and index use different bits.
+        let shard = (hash >> 32) as usize & (self.shards.len() - 1);
+        (&self.shards[shard], hash as u32)
+    }
+
+    /// Looks a key up; `take` copies out what is needed and must be short.
+    #[inline]
+    pub fn get<R>(&self, key: &[u8], usage: Usage, take: impl FnOnce(Seen<'_, V>) -> R) -> Option<R> {
+        let (shard, hash) = self.locate(key);
+        let now = self.clock.now_ms();
+        if self.config.policy() == Policy::Lru && usage == Usage::Count {
+            shard.get_exclusively(hash, key, now, take)
+        } else {
+            shard.get_shared(hash, key, now, usage, take)
+        }
+    }
+
+    /// Whether there is a live entry. Does not count as use.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.get(key, Usage::Peek, |_| ()).is_some()
+    }
+
+    /// Decides on one entry under its shard's lock: the one atomic step behind every writing verb.
+    ///
+    /// `decide` sees the live entry, if any. `limit` is the caller's own for [`Policy::Lru`]; without it
+    /// the store's is used.
+    pub fn update<R>(
+        &self,
+        key: &[u8],
+        limit: Option<Limit>,
+        decide: impl FnOnce(Option<Seen<'_, V>>) -> (Change<V>, R),
+    ) -> R {
+        let (shard, hash) = self.locate(key);
+        let now = self.clock.now_ms();
+        let mut removed = Removed::none();
+        let result = {
+            let mut content = shard.content.write();
+            let before = content.sizes();
+            let found = content.find(hash, key);
+            let live = found.filter(|&pointer| !content.node(pointer).is_expired(now));
+            let (change, result) = decide(live.map(|pointer| content.node(pointer).seen()));
+            let mut write = Write { store: self, shard, content: &mut content, removed: &mut removed, now };
+            match change {
+                Change::Keep => {}
+                Change::Store(_, Life::Gone) | Change::Touch(Life::Gone) | Change::Remove => {
+                    write.remove(found, live.is_some());
+                }
+                Change::Store(value, life) => write.store(hash, key, value, life, limit, live.is_some()),
+                Change::Exchange(value) => write.exchange(live, value),
+                Change::Touch(life) => {
+                    if let Some(pointer) = live {
+                        content.node_mut(pointer).set_deadline(deadline_of(life, now));
+                    }
+                }
+            }
+            self.settle(shard, &mut content, before, &mut removed, now);
+            result
+        };
+        drop(removed);
+        self.make_room_elsewhere(shard, now);
+        self.free_some_of_the_cleared();
+        result
+    }
+
+    /// Removes a key; what was there.
+    pub fn remove(&self, key: &[u8]) -> Was {
+        let (shard, hash) = self.locate(key);
+        let now = self.clock.now_ms();
+        let mut removed = Removed::none();
+        let mut content = shard.content.write();
+        let before = content.sizes();
+        let Some(pointer) = content.find(hash, key) else { return Was::Missing };
+        let live = !content.node(pointer).is_expired(now);
+        let mut write = Write { store: self, shard, content: &mut content, removed: &mut removed, now };
+        write.remove(Some(pointer), live);
+        self.add_sizes(before, content.sizes());
+        drop(content);
+        if live { Was::Live } else { Was::Expired }
+    }
+
+    /// Adds what a write changed to the totals, and evicts from this shard while they are too high.
+    fn settle(
+        &self,
+        shard: &Shard<V>,
+        content: &mut Content<V>,
+        before: Sizes,
+        removed: &mut Removed<V>,
+        now: u64,
+    ) {
+        self.add_sizes(before, content.sizes());
+        while content.len() > 1 && self.is_over() {
+            if !self.evict_one(shard, content, removed, now) {
+                break;
+            }
+        }
+    }
+
+    fn evict_one(
+        &self,
+        shard: &Shard<V>,
+        content: &mut Content<V>,
+        removed: &mut Removed<V>,
+        now: u64,
+    ) -> bool {
+        let before = content.sizes();
+        match content.evict(self.config.policy(), now, removed) {
+            None => return false,
+            Some(Left::Expired) => count(&shard.counters.expired, 1),
+            Some(Left::Evicted) => count(&shard.counters.evicted, 1),
+        }
+        self.add_sizes(before, content.sizes());
+        true
+    }
+
+    fn add_sizes(&self, before: Sizes, after: Sizes) {
+        if self.config.entry_limit().is_some() && before.entries != after.entries {
+            self.entries.fetch_add(after.entries.wrapping_sub(before.entries), Relaxed);
+        }
+        if self.config.max_bytes().is_some() && before.bytes != after.bytes {
+            self.bytes.fetch_add(after.bytes.wrapping_sub(before.bytes), Relaxed);
+        }
+    }
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.config.entry_limit().is_some_and(|most| self.entries.load(Relaxed) > most)
+            || self.config.max_bytes().is_some_and(|most| self.bytes.load(Relaxed) > most)
+    }
+
+    /// The writer's own shard had nothing more to give: the others do, one lock at a time.
+    fn make_room_elsewhere(&self, own: &Shard<V>, now: u64) {
+        if !self.is_over() {
+            return;
+        }
+        for shard in self.shards.iter().filter(|shard| !std::ptr::eq(*shard, own)) {
+            let mut removed = Removed::none();
+            let mut content = shard.content.write();
+            while self.is_over() && self.evict_one(shard, &mut content, &mut removed, now) {}
+            drop(content);
+            drop(removed);
+            if !self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Whether one entry of this size can be kept at all.
+    fn fits(&self, key: &[u8], value: &V) -> bool {
+        self.config.max_bytes().is_none_or(|most| entry_cost::<V>(key.len(), value) <= most)
+    }
+
+    /// Removes every entry. O(shards): the memory of large stores is freed by later writes, a little each.
+    pub fn clear(&self) {
+        let mut budget = FREE_AT_CLEAR;
+        for shard in &self.shards {
+            let content = std::mem::take(&mut *shard.content.write());
+            self.add_sizes(content.sizes(), Sizes::default());
+            let entries = content.len();
+            let mut removed = content.into_removed();
+            let left = removed.free_some(budget);
+            budget = budget.saturating_sub(entries);
+            if left {
+                self.cleared.lock().push(removed.take());
+                self.cleared_chains.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    fn free_some_of_the_cleared(&self) {
+        if self.cleared_chains.load(Relaxed) == 0 {
+            return;
+        }
+        // Taken out of the mutex first: dropping values may run foreign code.
+        let Some(mut chain) = self.cleared.lock().pop() else { return };
+        if chain.free_some(FREE_AT_WRITE) {
+            self.cleared.lock().push(chain.take());
+        } else {
+            self.cleared_chains.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Removes the entries for which `keep` is false. O(entries); `keep` must be short.
+    pub fn retain(&self, keep: impl Fn(&[u8], &V) -> bool) {
+        for shard in &self.shards {
+            let mut removed = Removed::none();
+            let mut content = shard.content.write();
+            let before = content.sizes();
+            count(&shard.counters.deleted, content.retain(&mut removed, &keep));
+            self.add_sizes(before, content.sizes());
+            drop(content);
+        }
+    }
+
+    /// The counters, and the sizes now.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for shard in &self.shards {
+            let counters = &shard.counters;
+            stats.hits += counters.hits.load(Relaxed);
+            stats.misses += counters.misses.load(Relaxed);
+            stats.sets += counters.sets.load(Relaxed);
+            stats.expired += counters.expired.load(Relaxed);
+            stats.evicted += counters.evicted.load(Relaxed);
+            stats.culled += counters.culled.load(Relaxed);
+            stats.deleted += counters.deleted.load(Relaxed);
+            let content = shard.content.read();
+            stats.entries += content.len() as u64;
+            stats.bytes += (content.cost() + content.overhead()) as u64;
+        }
+        stats
+    }
+
+    /// The keys of the live entries, in no order. O(entries).
+    pub fn keys(&self) -> Vec<Box<[u8]>> {
+        let now = self.clock.now_ms();
+        let mut keys = Vec::new();
+        for shard in &self.shards {
+            let content = shard.content.read();
+            keys.extend(content.nodes().filter(|node| !node.is_expired(now)).map(|node| node.key().into()));
+        }
+        keys
+    }
+}
+
+impl<V: Weigh> Shard<V> {
+    /// A hit under the shared lock: it moves nothing and makes at most one relaxed store.
+    #[inline]
+    fn get_shared<R>(
+        &self,
+        hash: u32,
+        key: &[u8],
+        now: u64,
+        usage: Usage,
+        take: impl FnOnce(Seen<'_, V>) -> R,
+    ) -> Option<R> {
+        let content = self.content.read();
+        let live =
+            content.find(hash, key).map(|pointer| content.node(pointer)).filter(|node| !node.is_expired(now));
+        if usage == Usage::Count {
+            let counter = if live.is_some() { &self.counters.hits } else { &self.counters.misses };
+            counter.fetch_add(1, Relaxed);
+        }
+        let node = live?;
+        if usage == Usage::Count {
+            node.mark_used();
+        }
+        Some(take(node.seen()))
+    }
+
+    /// A hit under the exclusive lock: the entry moves to the front of the order.
+    #[inline]
+    fn get_exclusively<R>(
+        &self,
+        hash: u32,
+        key: &[u8],
+        now: u64,
+        take: impl FnOnce(Seen<'_, V>) -> R,
+    ) -> Option<R> {
+        let mut content = self.content.write();
+        let live = content.find(hash, key).filter(|&pointer| !content.node(pointer).is_expired(now));
+        let Some(pointer) = live else {
+            count(&self.counters.misses, 1);
+            return None;
+        };
+        count(&self.counters.hits, 1);
+        content.to_front_of_main(pointer);
+        Some(take(content.node(pointer).seen()))
+    }
+}
+
+/// The steps of one write, under the shard's exclusive lock.
+struct Write<'a, V> {
+    store: &'a Store<V>,
+    shard: &'a Shard<V>,
+    content: &'a mut Content<V>,
+    removed: &'a mut Removed<V>,
+    now: u64,
+}
+
+impl<V: Weigh> Write<'_, V> {
+    fn remove(&mut self, found: Option<super::node::Pointer<V>>, live: bool) {
+        let Some(pointer) = found else { return };
+        let counters = &self.shard.counters;
+        count(if live { &counters.deleted } else { &counters.expired }, 1);
+        self.content.remove(pointer, self.removed);
+    }
+
+    fn exchange(&mut self, live: Option<super::node::Pointer<V>>, value: V) {
+        match live {
+            None => self.removed.value = Some(value),
+            Some(pointer) => {
+                self.removed.value = Some(self.content.exchange(pointer, value));
+                self.used(pointer);
+            }
+        }
+    }
+
+    fn used(&mut self, pointer: super::node::Pointer<V>) {
+        match self.store.config.policy() {
+            Policy::Lru => self.content.to_front_of_main(pointer),
+            Policy::S3Fifo => self.content.node(pointer).mark_used(),
+        }
+    }
+
+    fn store(&mut self, hash: u32, key: &[u8], value: V, life: Life, limit: Option<Limit>, was_live: bool) {
+        let counters = &self.shard.counters;
+        count(&counters.sets, 1);
+        if !self.store.fits(key, &value) {
+            // Larger than the whole store: what was there is gone, as if the new value had been
+            // stored and evicted at once.
+            let found = self.content.find(hash, key);
+            self.remove(found, was_live);
+            count(&self.shard.counters.evicted, 1);
+            self.removed.value = Some(value);
+            return;
+        }
+        self.cull(limit);
+        let deadline = deadline_of(life, self.now);
+        // Looked up again, since culling may have taken the entry itself.
+        match self.content.find(hash, key) {
+            Some(pointer) => {
+                if self.content.node(pointer).is_expired(self.now) {
+                    count(&self.shard.counters.expired, 1);
+                }
+                self.removed.value = Some(self.content.exchange(pointer, value));
+                self.content.node_mut(pointer).set_deadline(deadline);
+                self.used(pointer);
+            }
+            None => {
+                let expired = self.content.sweep(self.now, self.removed);
+                count(&self.shard.counters.expired, expired);
+                let main = self.store.config.policy() == Policy::Lru || self.content.comes_back(hash);
+                self.content.insert(hash, key, deadline, value, main);
+            }
+        }
+    }
+
+    fn cull(&mut self, limit: Option<Limit>) {
+        if self.store.config.policy() != Policy::Lru {
+            return;
+        }
+        let Some(limit) = limit.or(self.store.config.limit()) else { return };
+        if i64::try_from(self.content.len()).unwrap_or(i64::MAX) >= limit.max_entries {
+            let (expired, culled) = self.content.cull(limit, self.now, self.removed);
+            count(&self.shard.counters.expired, expired);
+            count(&self.shard.counters.culled, culled);
+        }
+    }
+}
+
+impl<V> super::node::Node<V> {
+    fn seen(&self) -> Seen<'_, V> {
+        let deadline = self.deadline();
+        Seen { value: &self.value, deadline_ms: (deadline != super::node::NEVER).then_some(deadline) }
+    }
+}
+
+impl<V: Weigh> fmt::Debug for Store<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("config", &self.config).field("stats", &self.stats()).finish()
+    }
+}

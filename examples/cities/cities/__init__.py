@@ -1,0 +1,1 @@
+"""hotclub cities: tens of thousands of cities behind Django's cache framework."""

@@ -1,0 +1,43 @@
+"""The backends that the demo can run on: one function each, one line each in ``ROOMS``.
+
+A room is a context manager. It gets a folder of its own, starts what it needs (nothing, or a
+server on a free loopback port), yields ``CACHES["default"]`` and stops what it started. A room
+whose server is not installed raises ``RoomUnavailable`` with a hint of what to install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+CacheSettings = dict[str, Any]
+Room = Callable[[Path], AbstractContextManager[CacheSettings]]
+
+
+class RoomUnavailable(Exception):
+    """This room cannot run here; the message says why and what to try."""
+
+
+@contextmanager
+def memory(folder: Path) -> Iterator[CacheSettings]:
+    """The memory of this process: the fastest, and seen by no other process."""
+    yield {"BACKEND": "hotclub.django.LocMemCache", "LOCATION": "cities", "TIMEOUT": 300}
+
+
+ROOMS: dict[str, Room] = {
+    "memory": memory,
+}
+
+
+def parse_rooms(names: str) -> list[str]:
+    """Turns ``memory,redis`` or ``all`` into names of rooms; an unknown one is a ``ValueError``."""
+    if names.strip() == "all":
+        return list(ROOMS)
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in ROOMS]
+    if unknown or not chosen:
+        problem = f"unknown backend {', '.join(unknown)}" if unknown else "no backend was named"
+        raise ValueError(f"{problem}; known are: {', '.join(ROOMS)} (or all)")
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,12 @@
+"""Cache backends for Django's ``CACHES``: change ``BACKEND``, nothing else.
+
+::
+
+    CACHES = {"default": {"BACKEND": "hotclub.django.LocMemCache"}}
+
+Put ``hotclub.django`` into ``INSTALLED_APPS`` to have Django's system checks look at the settings.
+"""
+
+from hotclub.django.backends import DummyCache, LocMemCache
+
+__all__ = ["DummyCache", "LocMemCache"]

@@ -1,0 +1,63 @@
+"""OPTIONS as data: what is known, and what is wrong with what was given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+POLICIES = ("lru", "s3-fifo")
+#: Every option of the memory classes, with what it must be.
+MEMORY_OPTIONS = {
+    "MAX_ENTRIES": "a whole number",
+    "CULL_FREQUENCY": "a whole number",
+    "MAX_BYTES": 'a whole number above 0, or text like "64MiB"',
+    "POLICY": 'one of "lru", "s3-fifo"',
+}
+
+_UNITS = {"": 1, "b": 1}
+for _power, _letter in enumerate("kmg", start=1):
+    _UNITS |= {_letter + rest: 1024**_power for rest in ("", "b", "ib")}
+_BYTES = re.compile(r"\s*(\d+)\s*([a-zA-Z]*)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOptions:
+    """What a memory class needs beside Django's own options."""
+
+    policy: str | None
+    max_bytes: int | None
+    max_entries_given: bool
+
+
+def parse_bytes(value: Any) -> int | None:
+    """Read a number of bytes, ``None`` if it is none: ``1048576``, ``"64MiB"``, ``"64 mb"``."""
+    if isinstance(value, str):
+        match = _BYTES.fullmatch(value)
+        unit = _UNITS.get(match[2].lower()) if match else None
+        if match is None or unit is None:
+            return None
+        value = int(match[1]) * unit
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
+        return None
+    return value
+
+
+def memory_options(params: dict[str, Any]) -> MemoryOptions:
+    """Read our own options; wrong ones raise ImproperlyConfigured, since Django has no meaning for them."""
+    options = params.get("OPTIONS") or {}
+    policy = options.get("POLICY")
+    if policy is not None and policy not in POLICIES:
+        raise ImproperlyConfigured(
+            f"hotclub: OPTIONS['POLICY'] must be {MEMORY_OPTIONS['POLICY']}, not {policy!r}"
+        )
+    max_bytes = None
+    if (given := options.get("MAX_BYTES")) is not None:
+        max_bytes = parse_bytes(given)
+        if max_bytes is None:
+            raise ImproperlyConfigured(
+                f"hotclub: OPTIONS['MAX_BYTES'] must be {MEMORY_OPTIONS['MAX_BYTES']}, not {given!r}"
+            )
+    return MemoryOptions(policy, max_bytes, "max_entries" in params or "MAX_ENTRIES" in options)

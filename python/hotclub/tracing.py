@@ -1,0 +1,108 @@
+"""The execution table: what a block of code asked its caches, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TypedDict
+
+from hotclub import _hotclub
+
+#: The table that the verbs of this context (thread or task) write into. Read by the Rust verbs.
+current: ContextVar[_hotclub.Trace | None] = ContextVar("hotclub.tracing.current", default=None)
+
+
+class Row(TypedDict):
+    """One step. ``time`` is in seconds; texts are empty where a column does not apply."""
+
+    step: int
+    action: str
+    backend: str
+    get_result: str
+    set_action: str
+    output: str
+    time: float
+    tier: str
+
+
+class Table:
+    """An execution table; ``str()`` prints it, ``rows`` gives it as data.
+
+    Columns: Step, Action, Cache backend, Cache get result, Cache set action, Output, Time, and Tier
+    where tiers answered.
+    """
+
+    def __init__(self) -> None:
+        self._trace = _hotclub.Trace()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The steps so far, as dicts."""
+        return self._trace.rows
+
+    def step(self, action: str, output: str = "") -> None:
+        """Add a step that is no cache call: a check, an answer."""
+        self._trace.step(action, output, 0.0)
+
+    @contextmanager
+    def timed(self, action: str, output: str = "") -> Iterator[None]:
+        """Add a step that is no cache call and takes time: generating."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._trace.step(action, output, time.perf_counter() - began)
+
+    def __str__(self) -> str:
+        return str(self._trace)
+
+    def __len__(self) -> int:
+        return len(self._trace)
+
+
+class trace:
+    """Record the cache calls of this thread or task, on every hotclub cache.
+
+    ::
+
+        with hotclub.trace() as table:
+            page = cache.get("page")
+            table.step("check: page is None", output=str(page is None))
+        print(table)
+
+    Off, it costs the verbs one load of a number. Recordings nest: the innermost one gets the steps.
+    Tasks that are started inside the block write into the same table. Use an object once.
+    """
+
+    def __enter__(self) -> Table:
+        table = Table()
+        self._token = current.set(table._trace)
+        _hotclub.Trace.enter()
+        return table
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _hotclub.Trace.leave()
+        current.reset(self._token)
+
+
+@contextmanager
+def generating() -> Iterator[None]:
+    """The steps "check" and "generate" of a ``get_or_set`` that missed, if a table is being recorded."""
+    table = current.get()
+    if table is None:
+        yield
+        return
+    table.step("check: the value is None", "True", 0.0)
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        table.step("generate the value", "", time.perf_counter() - began)

@@ -1,0 +1,62 @@
+//! `cargo xtask demo`: builds the wheel, installs it and starts the example site. No server is needed.
+
+use std::process::ExitCode;
+
+use crate::places;
+use crate::python;
+use crate::shell::{Result, Run};
+use crate::venv::Venv;
+use crate::wheel;
+
+const SITE: &str = "examples/cities/demo.py";
+
+/// What `cargo xtask demo` is asked for; handed on to the site as it is.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Shows once what the caches do, then ends
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Which backends to use: `memory`, or several with commas
+    #[arg(long, value_name = "BACKENDS")]
+    pub(crate) on: Option<String>,
+    /// The port of the site
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+/// Runs the command; its exit code is the site's.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    places::required(SITE, "the example site starts there")?;
+    let interpreter = python::default_interpreter()?;
+    println!("Python {}: {}", interpreter.version(), interpreter.path.display());
+    let maturin = wheel::maturin(&interpreter)?;
+    let wheel = wheel::build(&maturin, &interpreter, &["--release"], "demo-wheels")?;
+    let venv = Venv::open(&format!("demo-{}", interpreter.series()), &interpreter)?;
+    venv.install_wheel(&wheel)?;
+    let command = command(&venv, options)?;
+    let command = if options.once { command.minutes(5) } else { command.without_limit() };
+    let ended = command.pass_through()?;
+    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    match code {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => ended.into_result(&command).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// The site with its requirements, in an environment that has the wheel.
+pub(crate) fn command(venv: &Venv, options: &Options) -> Result<Run> {
+    let site = places::required(SITE, "the example site starts there")?;
+    let requirements = places::required("examples/cities/requirements.txt", "what the example site imports")?;
+    venv.require(&[], Some(&requirements))?;
+    let mut command = venv.run([site]);
+    if options.once {
+        command = command.arg("--once");
+    }
+    if let Some(backends) = &options.on {
+        command = command.args(["--on", backends]);
+    }
+    if let Some(port) = options.port {
+        command = command.arg("--port").arg(port.to_string());
+    }
+    Ok(command)
+}
