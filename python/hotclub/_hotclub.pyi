@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
 from hotclub.tracing import Row
 
+__all__: list[str]
 __version__: str
 DEBUG_BUILD: bool
 
+@disjoint_base
 class Cache:
     """The verbs that the classes of ``hotclub.django`` share. Of no use alone."""
 

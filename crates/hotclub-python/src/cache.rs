@@ -11,7 +11,7 @@ use crate::life::{Given, life};
 use crate::settings::{Settings, base_cache};
 use crate::stores::{self, Wish};
 use crate::trace::{Told, action, repr, stored, traced};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use hotclub::Life;
 use hotclub::backend::memory::{Change, Store, Usage, Was};
 use hotclub::trace::is_on;
@@ -34,6 +34,18 @@ pub(crate) struct Cache {
     settings: ArcSwapOption<Settings>,
 }
 
+/// Settings that are there: a guard made by `Cache::settings`.
+struct Current(Guard<Option<Arc<Settings>>>);
+
+impl std::ops::Deref for Current {
+    type Target = Settings;
+
+    #[inline]
+    fn deref(&self) -> &Settings {
+        self.0.as_deref().expect("`Cache::settings` makes a guard only of settings that are there")
+    }
+}
+
 impl Cache {
     #[inline]
     fn backend(&self) -> PyResult<&Backend> {
@@ -42,16 +54,21 @@ impl Cache {
             .ok_or_else(|| PyRuntimeError::new_err("the cache was not initialised: __init__ has not run"))
     }
 
+    /// The settings now. The guard keeps them alive, also if Python code called meanwhile changes them.
     #[inline]
-    fn settings(slf: &Bound<'_, Self>) -> PyResult<Arc<Settings>> {
-        if let Some(settings) = &*slf.get().settings.load() {
-            if settings.is_current(slf) {
-                return Ok(settings.clone());
-            }
+    fn settings(slf: &Bound<'_, Self>) -> PyResult<Current> {
+        let current = slf.get().settings.load();
+        match &*current {
+            Some(settings) if settings.is_current(slf) => Ok(Current(current)),
+            _ => Self::read_settings(slf),
         }
+    }
+
+    #[cold]
+    fn read_settings(slf: &Bound<'_, Self>) -> PyResult<Current> {
         let settings = Arc::new(Settings::read(slf)?);
         slf.get().settings.store(Some(settings.clone()));
-        Ok(settings)
+        Ok(Current(Guard::from_inner(Some(settings))))
     }
 
     fn get_inner<'py>(
@@ -60,7 +77,8 @@ impl Cache {
         version: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         slf.get().lookup(slf.py(), &full)
     }
 
@@ -81,7 +99,8 @@ impl Cache {
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Life> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         let Backend::Memory(store) = slf.get().backend()? else { return Ok(Life::Gone) };
         let held = Held::from_python(slf, value)?;
         let life = life(slf, &settings, timeout)?;
@@ -97,7 +116,8 @@ impl Cache {
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         let Backend::Memory(store) = slf.get().backend()? else { return Ok(true) };
         let mut held = Some(Held::from_python(slf, value)?);
         let life = life(slf, &settings, timeout)?;
@@ -118,7 +138,8 @@ impl Cache {
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         let Backend::Memory(store) = slf.get().backend()? else { return Ok(false) };
         let life = life(slf, &settings, timeout)?;
         Ok(store.update(full.as_bytes(), None, |seen| (Change::Touch(life), seen.is_some())))
@@ -131,7 +152,8 @@ impl Cache {
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         match slf.get().backend()? {
             Backend::Dummy => Ok(false),
             Backend::Memory(store) => Ok(store.remove(full.as_bytes()) != Was::Missing),
@@ -144,7 +166,8 @@ impl Cache {
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
         match slf.get().backend()? {
             Backend::Dummy => Ok(false),
             Backend::Memory(store) => Ok(store.contains(full.as_bytes())),
@@ -159,11 +182,12 @@ impl Cache {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let settings = Self::settings(slf)?;
-        let full = full_key(slf, &settings, key, version)?;
-        if let Backend::Memory(store) = slf.get().backend()? {
-            if let Some(sum) = incr::incr(slf, store, full.as_bytes(), delta)? {
-                return Ok(sum);
-            }
+        let mut full = FullKey::new();
+        full_key(slf, &settings, key, version, &mut full)?;
+        if let Backend::Memory(store) = slf.get().backend()?
+            && let Some(sum) = incr::incr(slf, store, full.as_bytes(), delta)?
+        {
+            return Ok(sum);
         }
         let message = format!("Key '{}' not found", full.to_python(py)?.str()?.to_string_lossy());
         Err(PyValueError::new_err(message))
@@ -180,9 +204,10 @@ impl Cache {
             return base_cache(py)?.call_method1(intern!(py, "get_many"), (slf, keys, version));
         }
         let found = PyDict::new(py);
+        let mut full = FullKey::new();
         for key in keys.try_iter()? {
             let key = key?;
-            let full = full_key(slf, &settings, &key, version)?;
+            full_key(slf, &settings, &key, version, &mut full)?;
             if let Some(value) = slf.get().lookup(py, &full)? {
                 found.set_item(key, value)?;
             }
@@ -208,7 +233,8 @@ impl Cache {
         };
         let life = life(slf, &settings, timeout)?;
         let store_one = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
-            let full = full_key(slf, &settings, key, version)?;
+            let mut full = FullKey::new();
+            full_key(slf, &settings, key, version, &mut full)?;
             let held = Held::from_python(slf, value)?;
             store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
             Ok::<_, PyErr>(())
@@ -236,8 +262,9 @@ impl Cache {
             return Ok(0);
         };
         let mut count = 0;
+        let mut full = FullKey::new();
         for key in keys.try_iter()? {
-            let full = full_key(slf, &settings, &key?, version)?;
+            full_key(slf, &settings, &key?, version, &mut full)?;
             count += usize::from(store.remove(full.as_bytes()) != Was::Missing);
         }
         Ok(count)

@@ -44,10 +44,10 @@ impl Held {
     ///
     /// What pickling raises comes out as it is.
     pub(crate) fn from_python(cache: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if value.is_exact_instance_of::<PyInt>() {
-            if let Ok(number) = value.extract::<i64>() {
-                return Ok(Held::Integer(number));
-            }
+        if value.is_exact_instance_of::<PyInt>()
+            && let Ok(number) = value.extract::<i64>()
+        {
+            return Ok(Held::Integer(number));
         }
         if let Some(weight) = immutable_weight(value, 0) {
             let weight = u32::try_from(weight).unwrap_or(u32::MAX);

@@ -4,6 +4,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
+use std::mem::MaybeUninit;
 
 const SHORT: usize = 256;
 /// Django's MEMCACHE_MAX_KEY_LENGTH, in characters.
@@ -11,25 +12,32 @@ const LONGEST_PORTABLE: usize = 250;
 
 /// The bytes of a full key: UTF-8, lone surrogates as they are. Short ones live on the stack.
 pub(crate) struct FullKey {
-    short: [u8; SHORT],
+    /// The first `length` bytes are initialised, as long as `long` is empty.
+    short: [MaybeUninit<u8>; SHORT],
     length: usize,
     long: Vec<u8>,
 }
 
 impl FullKey {
+    /// An empty key; `full_key` fills it in place, since moving it costs more than composing it.
     #[inline]
-    fn new() -> Self {
-        FullKey { short: [0; SHORT], length: 0, long: Vec::new() }
+    pub(crate) fn new() -> Self {
+        FullKey { short: [MaybeUninit::uninit(); SHORT], length: 0, long: Vec::new() }
+    }
+
+    fn empty(&mut self) {
+        self.length = 0;
+        self.long.clear();
     }
 
     #[inline]
     fn push(&mut self, part: &[u8]) {
         let end = self.length + part.len();
         if end <= SHORT && self.long.is_empty() {
-            self.short[self.length..end].copy_from_slice(part);
+            self.short[self.length..end].write_copy_of_slice(part);
         } else {
             if self.long.is_empty() {
-                self.long.extend_from_slice(&self.short[..self.length]);
+                self.long = self.as_bytes().to_vec();
             }
             self.long.extend_from_slice(part);
         }
@@ -38,7 +46,11 @@ impl FullKey {
 
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        if self.long.is_empty() { &self.short[..self.length] } else { &self.long }
+        if !self.long.is_empty() {
+            return &self.long;
+        }
+        // SAFETY: `push` writes every part behind the one before and counts it in `length`.
+        unsafe { self.short[..self.length].assume_init_ref() }
     }
 
     /// The key as Python sees it.
@@ -56,9 +68,29 @@ impl FullKey {
     #[inline]
     fn is_portable(&self) -> bool {
         let bytes = self.as_bytes();
-        let plain = !bytes.iter().any(|&byte| byte <= 0x20 || byte == 0x7f);
-        plain && (bytes.len() <= LONGEST_PORTABLE || characters(bytes) <= LONGEST_PORTABLE)
+        is_plain(bytes) && (bytes.len() <= LONGEST_PORTABLE || characters(bytes) <= LONGEST_PORTABLE)
     }
+}
+
+/// No byte up to 0x20, and none that is 0x7f; eight at a time.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES * 0x80;
+    // The high bit of each byte that is below 0x21, and of each that is zero (here: was 0x7f). A borrow
+    // can only mark a byte above one that is marked already.
+    let bad = |word: u64| {
+        let deletes = word ^ (ONES * 0x7f);
+        (word.wrapping_sub(ONES * 0x21) & !word | deletes.wrapping_sub(ONES) & !deletes) & HIGH
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut found = words.iter().fold(0, |found, word| found | bad(u64::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        let mut last = [b'x'; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        found |= bad(u64::from_le_bytes(last));
+    }
+    found == 0
 }
 
 fn characters(utf8: &[u8]) -> usize {
@@ -75,33 +107,36 @@ pub(crate) fn full_key(
     settings: &Settings,
     key: &Bound<'_, PyAny>,
     version: Option<&Bound<'_, PyAny>>,
-) -> PyResult<FullKey> {
+    full: &mut FullKey,
+) -> PyResult<()> {
+    full.empty();
     if settings.python_keys {
-        return by_python(cache, key, version);
+        return by_python(cache, key, version, full);
     }
-    let mut full = FullKey::new();
     match (&settings.key_function, version) {
         (None, None) => full.push(&settings.head),
-        (None, Some(version)) => push_head(&mut full, settings, version)?,
+        (None, Some(version)) => push_head(full, settings, version)?,
         (Some(function), version) => {
             let py = cache.py();
             let version = version.unwrap_or_else(|| settings.version.bind(py));
             let made = function.bind(py).call1((key, settings.key_prefix.bind(py), version))?;
-            push_text(&mut full, &made)?;
+            push_text(full, &made)?;
             return check(cache, full);
         }
     }
-    push_text(&mut full, key)?;
+    push_text(full, key)?;
     check(cache, full)
 }
 
 #[inline]
-fn check(cache: &Bound<'_, PyAny>, full: FullKey) -> PyResult<FullKey> {
-    if !full.is_portable() {
-        let py = cache.py();
-        cache.call_method1(intern!(py, "validate_key"), (full.to_python(py)?,))?;
-    }
-    Ok(full)
+fn check(cache: &Bound<'_, PyAny>, full: &FullKey) -> PyResult<()> {
+    if full.is_portable() { Ok(()) } else { complain(cache, full) }
+}
+
+#[cold]
+fn complain(cache: &Bound<'_, PyAny>, full: &FullKey) -> PyResult<()> {
+    let py = cache.py();
+    cache.call_method1(intern!(py, "validate_key"), (full.to_python(py)?,)).map(drop)
 }
 
 #[cold]
@@ -109,25 +144,24 @@ fn by_python(
     cache: &Bound<'_, PyAny>,
     key: &Bound<'_, PyAny>,
     version: Option<&Bound<'_, PyAny>>,
-) -> PyResult<FullKey> {
+    full: &mut FullKey,
+) -> PyResult<()> {
     let py = cache.py();
     let keywords = pyo3::types::PyDict::new(py);
     keywords.set_item(intern!(py, "version"), version)?;
     let made = cache.call_method(intern!(py, "make_and_validate_key"), (key,), Some(&keywords))?;
-    let mut full = FullKey::new();
-    push_text(&mut full, &made)?;
-    Ok(full)
+    push_text(full, &made)
 }
 
 fn push_head(full: &mut FullKey, settings: &Settings, version: &Bound<'_, PyAny>) -> PyResult<()> {
     full.push(&settings.prefix);
     full.push(b":");
-    if version.is_exact_instance_of::<PyInt>() {
-        if let Ok(number) = version.extract::<i64>() {
-            push_number(full, number);
-            full.push(b":");
-            return Ok(());
-        }
+    if version.is_exact_instance_of::<PyInt>()
+        && let Ok(number) = version.extract::<i64>()
+    {
+        push_number(full, number);
+        full.push(b":");
+        return Ok(());
     }
     push_text(full, version)?;
     full.push(b":");
@@ -166,6 +200,15 @@ fn push_text(full: &mut FullKey, object: &Bound<'_, PyAny>) -> PyResult<()> {
 
 #[inline]
 fn push_str(full: &mut FullKey, text: &Bound<'_, PyString>) -> PyResult<()> {
+    // SAFETY: `text` is a str. Compact ASCII holds its UTF-8 in the object itself, `length` bytes of it.
+    unsafe {
+        let object = text.as_ptr();
+        if ffi::PyUnicode_IS_COMPACT_ASCII(object) != 0 {
+            let start = ffi::PyUnicode_DATA(object).cast::<u8>();
+            full.push(std::slice::from_raw_parts(start, ffi::PyUnicode_GET_LENGTH(object) as usize));
+            return Ok(());
+        }
+    }
     let mut length = 0;
     // SAFETY: `text` is a str; the bytes belong to it and it is alive until they are copied.
     let utf8 = unsafe {

@@ -36,10 +36,10 @@ pub(crate) fn life(cache: &Bound<'_, PyAny>, settings: &Settings, timeout: &Give
             if timeout.is_none() {
                 return Ok(Life::Never);
             }
-            if timeout.is_exact_instance_of::<PyInt>() {
-                if let Ok(seconds) = timeout.extract::<i64>() {
-                    return Ok(whole_seconds(seconds));
-                }
+            if timeout.is_exact_instance_of::<PyInt>()
+                && let Ok(seconds) = timeout.extract::<i64>()
+            {
+                return Ok(whole_seconds(seconds));
             }
             if let Ok(seconds) = timeout.cast_exact::<PyFloat>() {
                 return Ok(fraction(seconds.value()));

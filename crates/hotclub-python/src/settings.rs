@@ -149,10 +149,10 @@ impl<'py> Methods<'py> {
     }
 
     fn is_overridden(&self, name: &str, original: &Bound<'py, PyAny>) -> PyResult<bool> {
-        if let Some(own) = &self.own {
-            if own.contains(name)? {
-                return Ok(true);
-            }
+        if let Some(own) = &self.own
+            && own.contains(name)?
+        {
+            return Ok(true);
         }
         Ok(!self.class.getattr(name)?.is(original))
     }

@@ -17,7 +17,7 @@ pub struct Stats {
     pub evicted: u64,
     /// Entries taken out by Django's MAX_ENTRIES sweep.
     pub culled: u64,
-    /// Entries removed by key.
+    /// Entries removed by key, by prefix, or by a clear.
     pub deleted: u64,
     /// Entries in the store now, those counted whose time ended but that were not taken out yet.
     pub entries: u64,

@@ -56,7 +56,7 @@ fn install_from(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     Ok(())
 }
 
-/// The sdist, and a wheel from nothing else, with the profile that the other wheels have built already.
+/// The sdist, and a wheel from nothing else.
 fn build_sdist(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     let folder = places::target().join("sdist");
     if folder.exists() {
@@ -66,21 +66,37 @@ fn build_sdist(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     let sdist = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).next();
     let sdist = sdist.ok_or_else(|| Failure::said("maturin built no sdist"))?;
     let pip = Venv::tools(interpreter)?.run(["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]);
-    pip_build(pip.arg(&folder).arg(&sdist).env("MATURIN_PEP517_ARGS", "--profile wheel"))
+    pip_build(pip.arg(&folder).arg(&sdist))
 }
 
-/// Builds of pip's share our target folder, or each would start from nothing.
+/// Builds of pip's share a target folder, or each would compile every dependency again.
 fn pip_build(pip: Run) -> Result<()> {
-    pip.env("CARGO_TARGET_DIR", places::target()).minutes(20).show_retrying().map_err(hint_at_network)
+    let folder = places::target().join("pip");
+    forget_our_crates(&folder, "release")?;
+    pip.env("CARGO_TARGET_DIR", folder).minutes(20).show_retrying().map_err(hint_at_network)
 }
 
 /// Packs the crates that may be published, and compiles what was packed.
 fn pack_crates(context: &Context) -> Result<()> {
-    let mut pack = context.cargo(&["package", "--allow-dirty"])?;
+    let folder = places::target().join("pack");
+    forget_our_crates(&folder, "dev")?;
+    let mut pack = context.cargo(&["package", "--allow-dirty", "--target-dir"])?.arg(folder);
     for name in published_crates()? {
         pack = pack.args(["--package", &name]);
     }
     pack.show()
+}
+
+/// Makes cargo compile our crates again, whatever it finds in a target folder.
+///
+/// It tells copies of a workspace apart by the age of their files alone; those of an sdist are all of one old
+/// date, and a packed crate counts as one that never changes. What is not compiled is not tested.
+fn forget_our_crates(folder: &Path, profile: &str) -> Result<()> {
+    let mut clean = Run::cargo(["clean", "--quiet", "--profile", profile, "--target-dir"]).arg(folder);
+    for name in our_crates()?.iter().map(|package| &package.name) {
+        clean = clean.args(["--package", name]);
+    }
+    clean.read().map(drop)
 }
 
 /// What `cargo metadata` tells of our own crates.
@@ -96,10 +112,14 @@ struct Package {
     publish: Option<Vec<String>>,
 }
 
-fn published_crates() -> Result<Vec<String>> {
+fn our_crates() -> Result<Vec<Package>> {
     let json = Run::cargo(["metadata", "--format-version", "1", "--no-deps"]).read()?;
     let metadata: Metadata =
         serde_json::from_str(&json).map_err(|error| Failure::said(format!("cargo metadata: {error}")))?;
-    let published = metadata.packages.into_iter().filter(|package| package.publish != Some(Vec::new()));
+    Ok(metadata.packages)
+}
+
+fn published_crates() -> Result<Vec<String>> {
+    let published = our_crates()?.into_iter().filter(|package| package.publish != Some(Vec::new()));
     Ok(published.map(|package| package.name).collect())
 }

@@ -125,9 +125,19 @@ impl Encoder<'_> {
 
     #[inline]
     fn text(&mut self, text: &Bound<'_, PyString>) -> Option<()> {
+        // SAFETY: an exact `str`. Compact ASCII holds its UTF-8 in the object itself, `length` bytes of
+        // it, which stay as they are while `text` is alive.
+        unsafe {
+            let object = text.as_ptr();
+            if ffi::PyUnicode_IS_COMPACT_ASCII(object) != 0 {
+                let start = ffi::PyUnicode_DATA(object).cast::<u8>();
+                let length = ffi::PyUnicode_GET_LENGTH(object) as usize;
+                self.block(ASCII, std::slice::from_raw_parts(start, length));
+                return Some(());
+            }
+        }
         // Lone surrogates have no UTF-8: pickle knows how to write them.
-        let utf8 = text.to_str().ok()?;
-        self.block(if is_ascii(text) { ASCII } else { TEXT }, utf8.as_bytes());
+        self.block(TEXT, text.to_str().ok()?.as_bytes());
         Some(())
     }
 
@@ -160,9 +170,4 @@ impl Encoder<'_> {
         }
         Some(())
     }
-}
-
-fn is_ascii(text: &Bound<'_, PyString>) -> bool {
-    // SAFETY: an exact `str` that has just given its UTF-8 is ready; the macro reads its header only.
-    unsafe { ffi::PyUnicode_IS_ASCII(text.as_ptr()) != 0 }
 }

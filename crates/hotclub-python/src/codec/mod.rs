@@ -5,6 +5,7 @@
 //! of another type, or the first mutable object that appears twice, the whole value goes to `pickle`.
 mod decode;
 mod encode;
+mod presized;
 
 pub(crate) use decode::{KeyCache, decode};
 pub(crate) use encode::encode;

@@ -152,6 +152,13 @@ impl Flights {
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|table| table.lock().flights.len()).sum()
     }
+
+    /// How many wait for the leader of a key.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self, key: &str) -> usize {
+        let flight = self.table(key).lock().flights.get(key).cloned();
+        flight.map_or(0, |flight| flight.0.lock().waiters.len())
+    }
 }
 
 /// The right to load a key. Dropped without landing (a panic, a cancelled task), it hands over.
@@ -204,6 +211,13 @@ pub(crate) struct Follower<'f> {
     waiter: u64,
 }
 
+/// When a wait of this length that begins now ends. What no clock reaches ends in a hundred years.
+fn end_of(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + CENTURY)
+}
+
 /// How a wait ended.
 pub(crate) enum Outcome<'f> {
     Landed(Landing),
@@ -234,12 +248,12 @@ impl<'f> Follower<'f> {
     /// Waits on this thread.
     pub(crate) fn wait(self, limit: Duration) -> Outcome<'f> {
         let poll = |context: &mut Context<'_>| self.poll(context);
-        wait::block(Instant::now() + limit, poll).unwrap_or(Outcome::TimedOut)
+        wait::block(end_of(limit), poll).unwrap_or(Outcome::TimedOut)
     }
 
     /// Waits in a task, on any runtime.
     pub(crate) async fn wait_async(self, limit: Duration) -> Outcome<'f> {
-        let mut timer = super::timer::Timer::new(Instant::now() + limit);
+        let mut timer = super::timer::Timer::new(end_of(limit));
         poll_fn(|context| match self.poll(context) {
             Poll::Pending => timer.poll(context).map(|()| Outcome::TimedOut),
             ready => ready,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 pub(crate) mod flight;
 pub(crate) mod recursion;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod wait;
 

@@ -32,6 +32,11 @@ impl Waiters {
         self.list.retain(|(id, _)| *id != waiter);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const SECONDS: u32 = 4;
 
 /// Runs `child` in a forked process; how it ended: its exit code, or the signal below zero.
-fn in_a_child(child: impl FnOnce()) -> i32 {
-    // SAFETY: the child only uses the backend of this case, which no other thread knows, and ends with
-    // `_exit`: nothing of the parent's runs twice.
+pub(crate) fn in_a_child(child: impl FnOnce()) -> i32 {
+    // SAFETY: the child only uses what no other thread of its parent knows, and ends with `_exit`: nothing
+    // of the parent's runs twice.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: sets this process's alarm; the default action of its signal ends the process.

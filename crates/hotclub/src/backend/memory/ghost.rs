@@ -16,7 +16,7 @@ const LEAST_PLACES: usize = 64;
 impl Ghost {
     /// Remembers an evicted hash; `window` is how many evictions back it stays known.
     pub(super) fn remember(&mut self, hash: u32, window: usize) {
-        if self.places.len() < window {
+        if self.places.is_empty() || self.places.len() < window {
             self.grow(window);
         }
         self.time = self.time.wrapping_add(1);
@@ -77,6 +77,13 @@ mod tests {
             ghost.remember(other, 10);
         }
         assert!(!ghost.recall(7, 10));
+    }
+
+    #[test]
+    fn the_last_entry_of_a_shard_may_be_evicted_first() {
+        let mut ghost = Ghost::default();
+        ghost.remember(7, 0);
+        assert!(!ghost.recall(8, 0));
     }
 
     #[test]

@@ -84,6 +84,15 @@ impl MemoryBackend {
         entry
     }
 
+    /// A write that fails leaves no value that it was to replace.
+    fn too_large(&self, key: &str, new: &Stored, condition: Condition) -> Error {
+        if matches!(condition, Condition::Always | Condition::IfPresent) {
+            self.store.remove(key.as_bytes());
+        }
+        let message = format!("an entry of {} bytes does not fit into max_bytes of the whole store", new.value.len());
+        Self::error(ErrorKind::TooLarge, "set", message)
+    }
+
     fn error(kind: ErrorKind, action: &'static str, message: String) -> Error {
         Error::new(kind, message).at("memory", action)
     }
@@ -129,13 +138,10 @@ impl Backend for MemoryBackend {
     }
 
     fn set(&self, key: &str, value: Bytes, options: &SetOptions) -> Result<bool> {
-        let size = value.len();
-        if self.store.config().max_bytes().is_some_and(|most| size > most) {
-            self.store.remove(key.as_bytes());
-            let message = format!("{size} bytes are more than max_bytes of the whole store");
-            return Err(Self::error(ErrorKind::TooLarge, "set", message));
-        }
         let new = self.stored(value, options.flags);
+        if options.life != Life::Gone && !self.store.fits(key.as_bytes(), &new) {
+            return Err(self.too_large(key, &new, options.condition));
+        }
         Ok(self.store.update(key.as_bytes(), options.limit, |seen| {
             let holds = match options.condition {
                 Condition::Always => true,

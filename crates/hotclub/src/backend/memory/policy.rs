@@ -1,5 +1,5 @@
 //! Who has to leave: the list of eviction policies, one file each.
-use super::node::Removed;
+use super::node::{Pointer, Removed};
 use super::shard::Content;
 use super::store::Weigh;
 use crate::error::{Error, Result};
@@ -58,11 +58,18 @@ pub(super) enum Left {
 }
 
 impl<V: Weigh> Content<V> {
-    /// Makes room by one entry; `None` if there is nothing left to take.
-    pub(super) fn evict(&mut self, policy: Policy, now: u64, removed: &mut Removed<V>) -> Option<Left> {
+    /// Makes room by one entry, but not `spare`, which was just written; `None` if nothing is left to take.
+    pub(super) fn evict(
+        &mut self,
+        policy: Policy,
+        now: u64,
+        spare: Option<Pointer<V>>,
+        removed: &mut Removed<V>,
+    ) -> Option<Left> {
         match policy {
+            // What was just written is the most recent one.
             Policy::Lru => self.evict_least_recent(now, removed),
-            Policy::S3Fifo => self.evict_s3fifo(now, removed),
+            Policy::S3Fifo => self.evict_s3fifo(now, spare, removed),
         }
     }
 }

@@ -112,27 +112,45 @@ impl<V: Weigh> Content<V> {
 
     /// Exchanges the value of an entry; returns the old one, to be dropped after the lock.
     pub(super) fn exchange(&mut self, pointer: Pointer<V>, value: V) -> V {
-        let before = self.cost_of(pointer);
-        let old = std::mem::replace(&mut self.node_mut(pointer).value, value);
-        let after = self.cost_of(pointer);
-        let main = self.node(pointer).is_main();
+        let after = value.weight();
+        let node = self.node_mut(pointer);
+        let old = std::mem::replace(&mut node.value, value);
+        let (before, main) = (old.weight(), node.is_main());
         let queue = self.queue(main);
         queue.cost = queue.cost - before + after;
         old
     }
 
     /// Moves an entry to the front of `main`, from wherever it is.
-    pub(super) fn to_front_of_main(&mut self, pointer: Pointer<V>) {
+    pub(super) fn move_to_front_of_main(&mut self, pointer: Pointer<V>) {
         if self.main.is_front(pointer) {
             return;
         }
+        if self.node(pointer).is_main() {
+            // SAFETY: by the invariant the node is in `main`; no reference is held. The cost stays, so it
+            // need not be known: a hit does not look at the value's size.
+            unsafe {
+                self.main.unlink(pointer, 0);
+                self.main.push_front(pointer, 0);
+            }
+            return;
+        }
         let cost = self.cost_of(pointer);
-        let main = self.node(pointer).is_main();
         // SAFETY: by the invariant the node is in the queue its main bit names; no reference is held.
-        unsafe { self.queue(main).unlink(pointer, cost) };
+        unsafe { self.small.unlink(pointer, cost) };
         self.node_mut(pointer).set_main(true);
         // SAFETY: live, and in no queue since the step before; no reference is held.
         unsafe { self.main.push_front(pointer, cost) };
+    }
+
+    /// Moves a newcomer to the front of `small`, where it must be.
+    pub(super) fn move_to_front_of_small(&mut self, pointer: Pointer<V>) {
+        // SAFETY: by the invariant the node is in `small`, since its main bit is not set; no reference is
+        // held. The cost stays.
+        unsafe {
+            self.small.unlink(pointer, 0);
+            self.small.push_front(pointer, 0);
+        }
     }
 
     /// Takes an entry out; its node waits in `removed` until the lock is gone.

@@ -3,7 +3,7 @@
 //! Both fronts use it: `MemoryBackend` keeps bytes here, the Python door keeps Python objects. Values
 //! that leave are dropped after the shard is unlocked, and no closure given here may run foreign code.
 use super::config::MemoryConfig;
-use super::node::Removed;
+use super::node::{Pointer, Removed};
 use super::policy::{Left, Policy};
 use super::shard::{Content, deadline_of, entry_cost};
 use crate::backend::Limit;
@@ -201,20 +201,28 @@ impl<V: Weigh> Store<V> {
             let live = found.filter(|&pointer| !content.node(pointer).is_expired(now));
             let (change, result) = decide(live.map(|pointer| content.node(pointer).seen()));
             let mut write = Write { store: self, shard, content: &mut content, removed: &mut removed, now };
+            let mut written = None;
             match change {
                 Change::Keep => {}
-                Change::Store(_, Life::Gone) | Change::Touch(Life::Gone) | Change::Remove => {
+                Change::Store(value, Life::Gone) => {
                     write.remove(found, live.is_some());
+                    write.removed.value = Some(value);
                 }
-                Change::Store(value, life) => write.store(hash, key, value, life, limit, live.is_some()),
-                Change::Exchange(value) => write.exchange(live, value),
+                Change::Touch(Life::Gone) | Change::Remove => write.remove(found, live.is_some()),
+                Change::Store(value, life) => {
+                    written = write.store(hash, key, value, life, limit, live.is_some());
+                }
+                Change::Exchange(value) => {
+                    write.exchange(live, value);
+                    written = live;
+                }
                 Change::Touch(life) => {
                     if let Some(pointer) = live {
                         content.node_mut(pointer).set_deadline(deadline_of(life, now));
                     }
                 }
             }
-            self.settle(shard, &mut content, before, &mut removed, now);
+            self.settle(shard, &mut content, before, written, &mut removed, now);
             result
         };
         drop(removed);
@@ -239,18 +247,20 @@ impl<V: Weigh> Store<V> {
         if live { Was::Live } else { Was::Expired }
     }
 
-    /// Adds what a write changed to the totals, and evicts from this shard while they are too high.
+    /// Adds what a write changed to the totals, and evicts from this shard while they are too high:
+    /// others than the entry just `written`.
     fn settle(
         &self,
         shard: &Shard<V>,
         content: &mut Content<V>,
         before: Sizes,
+        written: Option<Pointer<V>>,
         removed: &mut Removed<V>,
         now: u64,
     ) {
         self.add_sizes(before, content.sizes());
         while content.len() > 1 && self.is_over() {
-            if !self.evict_one(shard, content, removed, now) {
+            if !self.evict_one(shard, content, written, removed, now) {
                 break;
             }
         }
@@ -260,11 +270,12 @@ impl<V: Weigh> Store<V> {
         &self,
         shard: &Shard<V>,
         content: &mut Content<V>,
+        spare: Option<Pointer<V>>,
         removed: &mut Removed<V>,
         now: u64,
     ) -> bool {
         let before = content.sizes();
-        match content.evict(self.config.policy(), now, removed) {
+        match content.evict(self.config.policy(), now, spare, removed) {
             None => return false,
             Some(Left::Expired) => count(&shard.counters.expired, 1),
             Some(Left::Evicted) => count(&shard.counters.evicted, 1),
@@ -296,7 +307,7 @@ impl<V: Weigh> Store<V> {
         for shard in self.shards.iter().filter(|shard| !std::ptr::eq(*shard, own)) {
             let mut removed = Removed::none();
             let mut content = shard.content.write();
-            while self.is_over() && self.evict_one(shard, &mut content, &mut removed, now) {}
+            while self.is_over() && self.evict_one(shard, &mut content, None, &mut removed, now) {}
             drop(content);
             drop(removed);
             if !self.is_over() {
@@ -306,7 +317,7 @@ impl<V: Weigh> Store<V> {
     }
 
     /// Whether one entry of this size can be kept at all.
-    fn fits(&self, key: &[u8], value: &V) -> bool {
+    pub(super) fn fits(&self, key: &[u8], value: &V) -> bool {
         self.config.max_bytes().is_none_or(|most| entry_cost::<V>(key.len(), value) <= most)
     }
 
@@ -314,7 +325,10 @@ impl<V: Weigh> Store<V> {
     pub fn clear(&self) {
         let mut budget = FREE_AT_CLEAR;
         for shard in &self.shards {
-            let content = std::mem::take(&mut *shard.content.write());
+            let mut locked = shard.content.write();
+            let content = std::mem::take(&mut *locked);
+            count(&shard.counters.deleted, content.len() as u64);
+            drop(locked);
             self.add_sizes(content.sizes(), Sizes::default());
             let entries = content.len();
             let mut removed = content.into_removed();
@@ -424,7 +438,7 @@ impl<V: Weigh> Shard<V> {
             return None;
         };
         count(&self.counters.hits, 1);
-        content.to_front_of_main(pointer);
+        content.move_to_front_of_main(pointer);
         Some(take(content.node(pointer).seen()))
     }
 }
@@ -439,14 +453,14 @@ struct Write<'a, V> {
 }
 
 impl<V: Weigh> Write<'_, V> {
-    fn remove(&mut self, found: Option<super::node::Pointer<V>>, live: bool) {
+    fn remove(&mut self, found: Option<Pointer<V>>, live: bool) {
         let Some(pointer) = found else { return };
         let counters = &self.shard.counters;
         count(if live { &counters.deleted } else { &counters.expired }, 1);
         self.content.remove(pointer, self.removed);
     }
 
-    fn exchange(&mut self, live: Option<super::node::Pointer<V>>, value: V) {
+    fn exchange(&mut self, live: Option<Pointer<V>>, value: V) {
         match live {
             None => self.removed.value = Some(value),
             Some(pointer) => {
@@ -456,14 +470,23 @@ impl<V: Weigh> Write<'_, V> {
         }
     }
 
-    fn used(&mut self, pointer: super::node::Pointer<V>) {
+    fn used(&mut self, pointer: Pointer<V>) {
         match self.store.config.policy() {
-            Policy::Lru => self.content.to_front_of_main(pointer),
+            Policy::Lru => self.content.move_to_front_of_main(pointer),
             Policy::S3Fifo => self.content.node(pointer).mark_used(),
         }
     }
 
-    fn store(&mut self, hash: u32, key: &[u8], value: V, life: Life, limit: Option<Limit>, was_live: bool) {
+    /// Stores a value; its entry, unless it is larger than the whole store.
+    fn store(
+        &mut self,
+        hash: u32,
+        key: &[u8],
+        value: V,
+        life: Life,
+        limit: Option<Limit>,
+        was_live: bool,
+    ) -> Option<Pointer<V>> {
         let counters = &self.shard.counters;
         count(&counters.sets, 1);
         if !self.store.fits(key, &value) {
@@ -473,7 +496,7 @@ impl<V: Weigh> Write<'_, V> {
             self.remove(found, was_live);
             count(&self.shard.counters.evicted, 1);
             self.removed.value = Some(value);
-            return;
+            return None;
         }
         self.cull(limit);
         let deadline = deadline_of(life, self.now);
@@ -486,12 +509,13 @@ impl<V: Weigh> Write<'_, V> {
                 self.removed.value = Some(self.content.exchange(pointer, value));
                 self.content.node_mut(pointer).set_deadline(deadline);
                 self.used(pointer);
+                Some(pointer)
             }
             None => {
                 let expired = self.content.sweep(self.now, self.removed);
                 count(&self.shard.counters.expired, expired);
                 let main = self.store.config.policy() == Policy::Lru || self.content.comes_back(hash);
-                self.content.insert(hash, key, deadline, value, main);
+                Some(self.content.insert(hash, key, deadline, value, main))
             }
         }
     }

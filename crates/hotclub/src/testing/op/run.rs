@@ -132,9 +132,9 @@ impl<'a> Run<'a> {
             When::IfAbsent => (Condition::IfAbsent, !live),
             When::IfPresent => (Condition::IfPresent, live),
             When::IfUnchanged | When::IfChanged if !self.can.cas => return Ok(()),
-            When::IfUnchanged => (Condition::IfCas(self.token(key)?.unwrap_or(1)), live),
+            When::IfUnchanged => (Condition::IfCas(self.token(key)?.unwrap_or(u64::MAX)), live),
             When::IfChanged => {
-                let seen = self.token(key)?.unwrap_or(1);
+                let seen = self.token(key)?.unwrap_or(u64::MAX);
                 same(self.write(key, written, None, Condition::Always)?, true)?;
                 self.model.put(key, written.clone(), None);
                 (Condition::IfCas(seen), false)

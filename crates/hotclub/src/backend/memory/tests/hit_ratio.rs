@@ -1,0 +1,70 @@
+//! Who is evicted: the policies against a skewed load and against a scan.
+use super::*;
+use crate::testing::{Fixture, Random};
+
+const CAPACITY: usize = 1_000;
+
+fn fixture(policy: Policy) -> Fixture {
+    let config = match policy {
+        Policy::S3Fifo => MemoryConfig::entries(CAPACITY).with_shards(1),
+        // One of the entries is culled at each write that finds the store full: plain LRU.
+        Policy::Lru => MemoryConfig::lru(CAPACITY as i64, CAPACITY as i64),
+    };
+    Fixture::by_hand(|clock| MemoryBackend::with_clock(config, clock))
+}
+
+/// A rank among `items`, rank r with a probability in proportion to 1 / r: Zipf's law with exponent 1.
+fn zipf(random: &mut Random, items: f64) -> usize {
+    (items.powf(random.fraction()) - 1.0) as usize
+}
+
+fn look_up(fixture: &Fixture, key: &str) {
+    if fixture.get(key).is_none() {
+        fixture.set(key, "value");
+    }
+}
+
+fn hit_ratio(policy: Policy, with_scans: bool) -> f64 {
+    let fixture = fixture(policy);
+    let mut random = Random::new(42);
+    for n in 0..100_000 {
+        look_up(&fixture, &format!("item{}", zipf(&mut random, 20_000.0)));
+        if with_scans && n % 4 == 0 {
+            look_up(&fixture, &format!("scanned{n}"));
+        }
+    }
+    fixture.backend().stats().unwrap().hit_ratio()
+}
+
+#[test]
+fn s3fifo_is_at_least_as_good_as_lru_on_a_skewed_load() {
+    let (s3fifo, lru) = (hit_ratio(Policy::S3Fifo, false), hit_ratio(Policy::Lru, false));
+    assert!(s3fifo >= lru, "s3-fifo {s3fifo:.3}, lru {lru:.3}");
+    assert!(lru > 0.5 && s3fifo < 0.8, "a load that tells them apart: s3-fifo {s3fifo:.3}, lru {lru:.3}");
+}
+
+#[test]
+fn s3fifo_is_better_than_lru_where_scans_pass_through() {
+    let (s3fifo, lru) = (hit_ratio(Policy::S3Fifo, true), hit_ratio(Policy::Lru, true));
+    assert!(s3fifo > lru + 0.02, "s3-fifo {s3fifo:.3}, lru {lru:.3}");
+}
+
+#[test]
+fn a_scan_does_not_flush_what_is_in_use() {
+    let fixture = fixture(Policy::S3Fifo);
+    let in_use: Vec<String> = (0..CAPACITY / 2).map(|n| format!("used{n}")).collect();
+    for _ in 0..3 {
+        in_use.iter().for_each(|key| look_up(&fixture, key));
+    }
+    (0..CAPACITY * 20).for_each(|n| look_up(&fixture, &format!("scanned{n}")));
+    let left = in_use.iter().filter(|key| fixture.has(key)).count();
+    assert!(left > in_use.len() * 9 / 10, "{left} of {} are left", in_use.len());
+}
+
+#[test]
+fn lru_keeps_the_most_recent_ones_exactly() {
+    let fixture = fixture(Policy::Lru);
+    (0..CAPACITY * 3).for_each(|n| fixture.set(&n.to_string(), "value"));
+    let kept = (0..CAPACITY * 3).filter(|n| fixture.has(&n.to_string()));
+    assert_eq!(kept.collect::<Vec<_>>(), (CAPACITY * 2..CAPACITY * 3).collect::<Vec<_>>());
+}

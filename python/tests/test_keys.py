@@ -1,0 +1,285 @@
+"""Full keys are Django's, whatever makes them: parts of any type, reassigned attributes, overridden methods."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import pytest
+from backends import LOCMEM, a_location
+from django.core.cache.backends.base import BaseCache, CacheKeyWarning, default_key_func
+
+from hotclub.django import LocMemCache
+
+
+class Loud(str):
+    """A str whose text is another one."""
+
+    def __str__(self) -> str:
+        return super().__str__().upper()
+
+
+class Part:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"part-{self.text}"
+
+
+def shout(key: Any, prefix: Any, version: Any) -> str:
+    """A KEY_FUNCTION."""
+    return f"{version}!{prefix}!{key}"
+
+
+def as_it_is(key: Any, prefix: Any, version: Any) -> Any:
+    """A KEY_FUNCTION that takes full keys, to look at a store from behind."""
+    return key
+
+
+ODD_KEYS = [
+    "",
+    "plain",
+    "é日本\U0001f3b7",
+    "\u0085\u00a0\u2028",
+    "\udc80",
+    0,
+    -5,
+    2**80,
+    None,
+    True,
+    1.5,
+    b"bytes",
+    ("a", 1),
+    Loud("loud"),
+    Part("x"),
+    "a:b%s{}",
+]
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda cache, key: cache.add(key, 1),
+    "get": lambda cache, key: cache.get(key),
+    "set": lambda cache, key: cache.set(key, 1),
+    "incr": lambda cache, key: cache.incr(key),
+    "decr": lambda cache, key: cache.decr(key),
+    "touch": lambda cache, key: cache.touch(key),
+    "delete": lambda cache, key: cache.delete(key),
+    "get_many": lambda cache, key: cache.get_many(["fine", key]),
+    "set_many": lambda cache, key: cache.set_many({key: 1, "fine": 2}),
+    "delete_many": lambda cache, key: cache.delete_many([key, "fine"]),
+    "has_key": lambda cache, key: cache.has_key(key),
+    "get_or_set": lambda cache, key: cache.get_or_set(key, 1),
+    "incr_version": lambda cache, key: cache.incr_version(key),
+}
+LONG, BLANK = "k" * 251, "a key with blanks\n"
+
+
+def behind(location: str, OPTIONS: dict[str, Any] | None = None) -> LocMemCache:
+    """A second cache on a store, that takes full keys."""
+    return LocMemCache(location, {"KEY_FUNCTION": as_it_is, "OPTIONS": OPTIONS or {}})
+
+
+def told(operation: Callable[[Any, Any], Any], cache: Any, key: Any) -> list[tuple[Any, str]]:
+    """The warnings of an operation."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            operation(cache, key)
+        except ValueError as error:
+            assert "not found" in str(error)  # noqa: PT017
+    return [(warning.category, str(warning.message)) for warning in caught]
+
+
+@pytest.mark.filterwarnings("ignore::django.core.cache.CacheKeyWarning")
+@pytest.mark.parametrize("key", ODD_KEYS, ids=ascii)
+@pytest.mark.parametrize("version", [None, 2, "v1", Part("v"), 2**70], ids=str)
+def test_a_full_key_is_put_together_as_django_does(key: Any, version: Any) -> None:
+    location = a_location()
+    cache = LocMemCache(location, {"KEY_PREFIX": "präfix", "VERSION": 7})
+    cache.set(key, "found", version=version)
+    full = default_key_func(key, "präfix", 7 if version is None else version)
+    assert behind(location).get(full) == "found"
+    assert cache.make_key(key, version) == full
+    assert cache.delete_many([key], version) is None
+    assert behind(location).get(full) is None
+
+
+@pytest.mark.parametrize("function", [shout, f"{__name__}.shout"], ids=["callable", "dotted path"])
+def test_a_key_function_is_called_with_key_prefix_and_version(make: Any, function: Any) -> None:
+    if isinstance(function, str):
+        function = "test_keys.shout"
+    location = a_location()
+    cache = make(LOCATION=location, KEY_FUNCTION=function, KEY_PREFIX="p", VERSION="v")
+    cache.set("k", 1)
+    cache.set("k", 2, version=3)
+    reader = behind(location, make.backend.options)
+    assert reader.get_many(["v!p!k", "3!p!k"]) == {"v!p!k": 1, "3!p!k": 2}
+
+
+def test_prefixes_and_versions_keep_entries_apart(cache: Any) -> None:
+    cache.set("k", "one")
+    cache.set("k", "two", version=2)
+    assert (cache.get("k"), cache.get("k", version=2), cache.get("k", version=3)) == ("one", "two", None)
+    cache.key_prefix = "other"
+    assert cache.get("k") is None
+
+
+def test_reassigned_attributes_hold_at_the_next_call(cache: Any) -> None:
+    cache.set("k", "first")
+    for name, value in [
+        ("key_prefix", "p"),
+        ("version", 9),
+        ("key_func", shout),
+        ("key_prefix", Part("q")),
+        ("version", None),
+    ]:
+        setattr(cache, name, value)
+        assert cache.get("k") is None, name
+        cache.set("k", name)
+        assert cache.get("k") == name
+    cache.key_prefix, cache.version, cache.key_func = "", 1, default_key_func
+    assert cache.get("k") == "first"
+    cache.default_timeout = 0
+    cache.set("k", "gone")
+    assert cache.get("k") is None
+
+
+def test_reassigned_limits_hold_at_the_next_call() -> None:
+    cache = LocMemCache(a_location(), {})
+    for most, frequency, left in [(9, 3, 7), (20, 2, 11), (6, 0, 2)]:
+        cache.clear()
+        cache._max_entries, cache._cull_frequency = most, frequency
+        for number in range(most + 1 if frequency else most + 2):
+            cache.set(str(number), number)
+        assert cache.stats()["entries"] == left
+
+
+def test_text_parts_that_change_by_themselves_are_asked_each_time(cache: Any) -> None:
+    tenant = Part("one")
+    cache.key_prefix = tenant
+    cache.set("k", "of one")
+    tenant.text = "two"
+    assert cache.get("k") is None
+    tenant.text = "one"
+    assert cache.get("k") == "of one"
+
+
+class Tenants(LocMemCache):
+    """The prefix is a property: another one for each tenant."""
+
+    tenant = "one"
+    key_prefix = property(lambda self: Tenants.tenant, lambda self, given: None)
+
+
+def test_a_property_of_a_subclass_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Tenants(a_location(), {})
+    held = {"name": "one"}
+    monkeypatch.setattr(Tenants, "key_prefix", property(lambda self: held["name"]))
+    cache.set("k", "of one")
+    held["name"] = "two"
+    assert cache.get("k") is None
+
+
+def test_an_attribute_put_into_the_dict_of_the_object_holds(cache: Any) -> None:
+    cache.set("k", 1)
+    vars(getattr(cache, "behind", cache))["key_prefix"] = "other"
+    assert cache.get("k") is None
+
+
+@pytest.mark.parametrize("method", ["make_key", "validate_key", "make_and_validate_key"])
+def test_patches_on_an_object_a_class_and_its_base_hold_and_end(cache: Any, method: str) -> None:
+    cache.set("k", "v")
+    own = getattr(cache, "behind", cache)
+    for target in (own, type(own), BaseCache):
+        with mock.patch.object(target, method, return_value="a-key") as patched:
+            cache.get("k")
+            cache.set("k2", 1)
+        assert patched.call_count == 2, target
+        assert cache.get("k") == "v"
+
+
+def test_a_verb_patched_on_the_class_is_used_by_the_compound_verbs(plain: Any) -> None:
+    plain.set("k", 1)
+    with mock.patch(f"{LOCMEM}.add", return_value=True) as add:
+        assert plain.get_or_set("other", 2) == 2
+    add.assert_called_once()
+    with mock.patch.object(type(plain), "get", return_value="patched"):
+        assert plain.get_many(["x"]) == {"x": "patched"}
+    with mock.patch.object(plain, "set") as patched:
+        plain.set_many({"a": 1, "b": 2}, 5, version=3)
+    assert patched.mock_calls == [
+        mock.call("a", 1, timeout=5, version=3),
+        mock.call("b", 2, timeout=5, version=3),
+    ]
+    assert plain.get_many(["k", "a"]) == {"k": 1}
+
+
+class Liberal(LocMemCache):
+    def validate_key(self, key: str) -> None:
+        """Accept every key."""
+
+
+class Hashed(LocMemCache):
+    def make_key(self, key: Any, version: Any = None) -> str:
+        return f"hashed-{key}-{version}"
+
+
+class Strict(LocMemCache):
+    def make_and_validate_key(self, key: Any, version: Any = None) -> str:
+        if key == "bad":
+            raise ValueError("not found")
+        return f"strict-{key}"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+def test_overridden_key_methods_of_a_subclass_are_used_by_every_verb(operation: Any) -> None:
+    assert told(operation, Liberal(a_location(), {}), BLANK) == []
+    location = a_location()
+    operation(Hashed(location, {"OPTIONS": {}}), "k") if operation not in _NEEDS_ONE else None
+    cache = Strict(a_location(), {})
+    with pytest.raises(ValueError, match="not found"):
+        operation(cache, "bad")
+
+
+_NEEDS_ONE = [OPERATIONS[name] for name in ("incr", "decr", "incr_version")]
+
+
+def test_an_overridden_make_key_makes_the_stored_key() -> None:
+    location = a_location()
+    cache = Hashed(location, {})
+    cache.set_many({"k": 1})
+    cache.set("k", 2, version=5)
+    found = behind(location).get_many(["hashed-k-None", "hashed-k-5"])
+    assert found == {"hashed-k-None": 1, "hashed-k-5": 2}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("key", [LONG, BLANK, "k " * 150, "\x7f", "é" * 251], ids=ascii)
+def test_every_verb_warns_of_unportable_keys_with_djangos_words(pair: Any, operation: Any, key: str) -> None:
+    ours, theirs = pair()
+    for present in (False, True):
+        if present and pair.backend.keeps:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ours.set(key, 1)
+                theirs.set(key, 1)
+        expected = told(operation, theirs, key)
+        assert told(operation, ours, key) == expected
+        assert expected[0][0] is CacheKeyWarning
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("character", ["k", "é", "日", "\U0001f3b7", "\u2028"], ids=ascii)
+def test_250_characters_are_no_cause_for_a_warning(pair: Any, operation: Any, character: str) -> None:
+    ours, _ = pair()
+    assert told(operation, ours, character * (250 - len(":1:"))) == []
+    assert told(operation, ours, character * (251 - len(":1:"))) != []
+
+
+def test_a_warning_made_an_error_stops_the_verb(cache: Any) -> None:
+    with pytest.raises(CacheKeyWarning):
+        cache.set(BLANK, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cache.get(BLANK) is None
