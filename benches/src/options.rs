@@ -24,7 +24,9 @@ impl Part {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Part::Throughput => "Throughput: million operations per CPU-second x threads; 100,000 keys, all fit",
+            Part::Throughput => {
+                "Throughput: million operations per CPU-second x threads; 100,000 keys, all fit"
+            }
             Part::Memory => "Memory: heap bytes an entry beyond its key and its 100 bytes of value",
             Part::HitRatio => "Hit ratio in %; capacity 1 % and 10 % of 200,000 objects",
         }

@@ -37,8 +37,20 @@ struct Case {
     percent_read: usize,
 }
 
-const CASES: [Case; 6] = [(1, 100), (2, 100), (4, 100), (1, 75), (2, 75), (4, 75)]
-    .map_cases();
+const CASES: [Case; 6] = [case(1, 100), case(2, 100), case(4, 100), case(1, 75), case(2, 75), case(4, 75)];
+
+const fn case(threads: usize, percent_read: usize) -> Case {
+    Case { threads, percent_read }
+}
+
+impl Case {
+    fn name(self) -> String {
+        let operation =
+            if self.percent_read == 100 { "get".into() } else { format!("{} % get", self.percent_read) };
+        let plural = if self.threads == 1 { "" } else { "s" };
+        format!("{operation} {} thread{plural}", self.threads)
+    }
+}
 
 /// One contestant, filled and verified, whatever it holds.
 struct Entered {
@@ -70,4 +82,111 @@ fn interleaved(contestants: &[Entered], case: Case, rounds: usize, slice: Durati
         }
     }
     speeds
+}
+
+fn compared(contestants: &[Entered], case: Case, speeds: &[Vec<f64>]) -> Vec<Row> {
+    let yardstick = contestants.iter().position(|entered| entered.name == YARDSTICK).expect("it takes part");
+    let row = |(entered, own): (&Entered, &Vec<f64>)| Row {
+        case: case.name(),
+        contestant: entered.name,
+        median: median(own.iter().copied()),
+        best: own.iter().copied().fold(0.0, f64::max),
+        unit: "Mop/CPU-s x threads",
+        against: YARDSTICK,
+        // Of the ratios of the rounds: two neighbours in time suffer the same noise.
+        compared: median(own.iter().zip(&speeds[yardstick]).map(|(own, other)| own / other)),
+        target: (entered.name == HOTCLUB).then_some(Target::AtLeast(LEAST)),
+    };
+    contestants.iter().zip(speeds).map(row).collect()
+}
+
+fn contestants() -> Vec<Entered> {
+    let keys: Arc<[Box<str>]> =
+        (0..KEYS).map(|index| format!(":1:bench:object:{index:010}").into()).collect();
+    let values: Arc<[Arc<[u8]>]> = (0..KEYS).map(|index| bytes_of(index).into()).collect();
+    let wire: Arc<[Bytes]> = (0..KEYS).map(|index| bytes_of(index).into()).collect();
+    let (config, clock) = (MemoryConfig::entries(CAPACITY).with_shards(SHARDS), Clock::system());
+    let enter = |name, contestant: Box<dyn Contestant<Arc<[u8]>>>| {
+        entered(name, contestant, keys.clone(), values.clone())
+    };
+    vec![
+        enter(HOTCLUB, Box::new(HotclubStore::new(config.clone(), clock.clone()))),
+        enter(YARDSTICK, Box::new(QuickCache::new(CAPACITY, Some(SHARDS)))),
+        enter(
+            "quick_cache + deadline in the value",
+            Box::new(Timed::new(QuickCache::new(CAPACITY, Some(SHARDS)), clock)),
+        ),
+        enter("moka", Box::new(Moka::new(CAPACITY))),
+        enter("moka + expiry", Box::new(MokaWithExpiry::new(CAPACITY))),
+        enter("foyer s3-fifo", Box::new(Foyer::new(CAPACITY, Some(SHARDS), S3FifoConfig::default()))),
+        entered("hotclub dyn Backend", Box::new(HotclubBackend::new(config)), keys.clone(), wire),
+    ]
+}
+
+fn bytes_of(index: usize) -> Vec<u8> {
+    index.to_le_bytes().into_iter().cycle().take(VALUE).collect()
+}
+
+/// Fills a contestant and makes sure that it gives back every value.
+fn entered<V: PartialEq + Clone + Send + Sync + 'static>(
+    name: &'static str,
+    contestant: Box<dyn Contestant<V>>,
+    keys: Arc<[Box<str>]>,
+    values: Arc<[V]>,
+) -> Entered {
+    for (key, value) in keys.iter().zip(values.iter()) {
+        contestant.set(key, value.clone(), LIFE);
+    }
+    contestant.settle();
+    for (key, value) in keys.iter().zip(values.iter()) {
+        assert!(contestant.get(key).as_ref() == Some(value), "{name} lost or changed {key}");
+    }
+    let slice = move |case, length| slice(&*contestant, &keys, &values, case, length);
+    Entered { name, slice: Box::new(slice) }
+}
+
+/// Million operations a CPU-second, times the threads.
+fn slice<V: Clone + Send + Sync>(
+    contestant: &dyn Contestant<V>,
+    keys: &[Box<str>],
+    values: &[V],
+    case: Case,
+    length: Duration,
+) -> f64 {
+    let (stop, start) = (AtomicBool::new(false), Barrier::new(case.threads + 1));
+    let worker = |seed: usize| {
+        start.wait();
+        let mut random = Random::new(seed as u64);
+        let (began, mut operations) = (cpu_seconds(), 0);
+        while !stop.load(Relaxed) {
+            for _ in 0..BATCH {
+                let index = random.below(KEYS);
+                if random.below(100) < case.percent_read {
+                    black_box(contestant.get(&keys[index]));
+                } else {
+                    contestant.set(&keys[index], values[index].clone(), LIFE);
+                }
+            }
+            operations += BATCH;
+        }
+        (operations as f64, cpu_seconds() - began)
+    };
+    let done: Vec<(f64, f64)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..case.threads).map(|seed| scope.spawn(move || worker(seed))).collect();
+        start.wait();
+        thread::sleep(length);
+        stop.store(true, Relaxed);
+        threads.into_iter().map(|thread| thread.join().expect("no contestant panics")).collect()
+    });
+    let (operations, cpu) = done.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    operations / cpu * case.threads as f64 / 1e6
+}
+
+/// CPU time of the calling thread.
+fn cpu_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the length of the call.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0, "every Linux has CLOCK_THREAD_CPUTIME_ID");
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -145,12 +145,18 @@ def test_get_or_set_names_the_argument_that_is_missing(cache: Any) -> None:
         cache.get_or_set("k")
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "clear"])
+def named_parameters(function: Any) -> list[tuple[str, Any]]:
+    """The parameters that can be given by name, and their kinds."""
+    parameters = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind) for one in parameters if one.kind is not one.VAR_KEYWORD]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_shows_djangos_signature(pair: Any, verb: str) -> None:
     ours, theirs = pair()
-    for name in (verb, f"a{verb}"):
-        own = inspect.signature(getattr(getattr(ours, "behind", ours), name)).parameters
-        assert list(own) == list(inspect.signature(getattr(theirs, name)).parameters)
+    own = getattr(ours, "behind", ours)
+    assert named_parameters(getattr(own, verb)) == named_parameters(getattr(theirs, verb))
+    assert named_parameters(getattr(own, f"a{verb}")) == named_parameters(getattr(theirs, f"a{verb}"))
 
 
 @pytest.mark.parametrize("value", ["text", [1], {"a": 1}, None, b"bytes", {1}], ids=repr)

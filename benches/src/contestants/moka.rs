@@ -36,7 +36,12 @@ pub(crate) struct MokaWithExpiry<V>(Cache<Box<str>, (Option<Duration>, V), Hashe
 struct FromValue;
 
 impl<V> Expiry<Box<str>, (Option<Duration>, V)> for FromValue {
-    fn expire_after_create(&self, _: &Box<str>, value: &(Option<Duration>, V), _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        _: &Box<str>,
+        value: &(Option<Duration>, V),
+        _: Instant,
+    ) -> Option<Duration> {
         value.0
     }
 

@@ -5,24 +5,20 @@
 //! its shard is unlocked. Shard locks are taken with the GIL held and never across a detach, so a fork,
 //! which holds the GIL, never copies a locked shard.
 use crate::held::Held;
-use crate::incr;
-use crate::key::{FullKey, full_key};
-use crate::life::{Given, life};
-use crate::settings::{Settings, base_cache};
+use crate::life::Given;
+use crate::settings::Settings;
 use crate::stores::{self, Wish};
 use crate::trace::{Told, action, repr, stored, traced};
 use arc_swap::{ArcSwapOption, Guard};
-use hotclub::Life;
-use hotclub::backend::memory::{Change, Store, Usage, Was};
+use hotclub::backend::memory::Store;
 use hotclub::trace::is_on;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use std::sync::{Arc, OnceLock};
 
-enum Backend {
+pub(crate) enum Backend {
     Dummy,
     Memory(Arc<Store<Held>>),
 }
@@ -35,7 +31,7 @@ pub(crate) struct Cache {
 }
 
 /// Settings that are there: a guard made by `Cache::settings`.
-struct Current(Guard<Option<Arc<Settings>>>);
+pub(crate) struct Current(Guard<Option<Arc<Settings>>>);
 
 impl std::ops::Deref for Current {
     type Target = Settings;
@@ -48,7 +44,7 @@ impl std::ops::Deref for Current {
 
 impl Cache {
     #[inline]
-    fn backend(&self) -> PyResult<&Backend> {
+    pub(crate) fn backend(&self) -> PyResult<&Backend> {
         self.backend
             .get()
             .ok_or_else(|| PyRuntimeError::new_err("the cache was not initialised: __init__ has not run"))
@@ -56,7 +52,7 @@ impl Cache {
 
     /// The settings now. The guard keeps them alive, also if Python code called meanwhile changes them.
     #[inline]
-    fn settings(slf: &Bound<'_, Self>) -> PyResult<Current> {
+    pub(crate) fn settings(slf: &Bound<'_, Self>) -> PyResult<Current> {
         let current = slf.get().settings.load();
         match &*current {
             Some(settings) if settings.is_current(slf) => Ok(Current(current)),
@@ -69,205 +65,6 @@ impl Cache {
         let settings = Arc::new(Settings::read(slf)?);
         slf.get().settings.store(Some(settings.clone()));
         Ok(Current(Guard::from_inner(Some(settings))))
-    }
-
-    fn get_inner<'py>(
-        slf: &Bound<'py, Self>,
-        key: &Bound<'py, PyAny>,
-        version: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        slf.get().lookup(slf.py(), &full)
-    }
-
-    #[inline]
-    fn lookup<'py>(&self, py: Python<'py>, full: &FullKey) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Backend::Memory(store) = self.backend()? else { return Ok(None) };
-        match store.get(full.as_bytes(), Usage::Count, |seen| seen.value.clone_ref(py)) {
-            None => Ok(None),
-            Some(held) => held.into_python(py).map(Some),
-        }
-    }
-
-    fn set_inner(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        timeout: &Given<'_>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Life> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        let Backend::Memory(store) = slf.get().backend()? else { return Ok(Life::Gone) };
-        let held = Held::from_python(slf, value)?;
-        let life = life(slf, &settings, timeout)?;
-        store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
-        Ok(life)
-    }
-
-    fn add_inner(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        timeout: &Given<'_>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        let Backend::Memory(store) = slf.get().backend()? else { return Ok(true) };
-        let mut held = Some(Held::from_python(slf, value)?);
-        let life = life(slf, &settings, timeout)?;
-        let added = store.update(full.as_bytes(), settings.limit, |seen| match (seen, held.take()) {
-            (None, Some(held)) => (Change::Store(held, life), true),
-            (_, unused) => {
-                held = unused;
-                (Change::Keep, false)
-            }
-        });
-        Ok(added)
-    }
-
-    fn touch_inner(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        timeout: &Given<'_>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        let Backend::Memory(store) = slf.get().backend()? else { return Ok(false) };
-        let life = life(slf, &settings, timeout)?;
-        Ok(store.update(full.as_bytes(), None, |seen| (Change::Touch(life), seen.is_some())))
-    }
-
-    /// True also for an entry that has expired and was not taken out yet, as in Django.
-    fn delete_inner(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        match slf.get().backend()? {
-            Backend::Dummy => Ok(false),
-            Backend::Memory(store) => Ok(store.remove(full.as_bytes()) != Was::Missing),
-        }
-    }
-
-    fn has_key_inner(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        match slf.get().backend()? {
-            Backend::Dummy => Ok(false),
-            Backend::Memory(store) => Ok(store.contains(full.as_bytes())),
-        }
-    }
-
-    fn incr_inner<'py>(
-        slf: &Bound<'py, Self>,
-        key: &Bound<'py, PyAny>,
-        delta: &Bound<'py, PyAny>,
-        version: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let settings = Self::settings(slf)?;
-        let mut full = FullKey::new();
-        full_key(slf, &settings, key, version, &mut full)?;
-        if let Backend::Memory(store) = slf.get().backend()?
-            && let Some(sum) = incr::incr(slf, store, full.as_bytes(), delta)?
-        {
-            return Ok(sum);
-        }
-        let message = format!("Key '{}' not found", full.to_python(py)?.str()?.to_string_lossy());
-        Err(PyValueError::new_err(message))
-    }
-
-    fn get_many_inner<'py>(
-        slf: &Bound<'py, Self>,
-        keys: &Bound<'py, PyAny>,
-        version: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let settings = Self::settings(slf)?;
-        if !settings.own_get {
-            return base_cache(py)?.call_method1(intern!(py, "get_many"), (slf, keys, version));
-        }
-        let found = PyDict::new(py);
-        let mut full = FullKey::new();
-        for key in keys.try_iter()? {
-            let key = key?;
-            full_key(slf, &settings, &key, version, &mut full)?;
-            if let Some(value) = slf.get().lookup(py, &full)? {
-                found.set_item(key, value)?;
-            }
-        }
-        Ok(found.into_any())
-    }
-
-    fn set_many_inner<'py>(
-        slf: &Bound<'py, Self>,
-        data: &Bound<'py, PyAny>,
-        timeout: &Given<'py>,
-        version: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let settings = Self::settings(slf)?;
-        let (true, Backend::Memory(store)) = (settings.own_set, slf.get().backend()?) else {
-            let keywords = PyDict::new(py);
-            if let Given::Value(timeout) = timeout {
-                keywords.set_item(intern!(py, "timeout"), timeout)?;
-            }
-            keywords.set_item(intern!(py, "version"), version)?;
-            return base_cache(py)?.call_method(intern!(py, "set_many"), (slf, data), Some(&keywords));
-        };
-        let life = life(slf, &settings, timeout)?;
-        let store_one = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
-            let mut full = FullKey::new();
-            full_key(slf, &settings, key, version, &mut full)?;
-            let held = Held::from_python(slf, value)?;
-            store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
-            Ok::<_, PyErr>(())
-        };
-        if let Ok(dict) = data.cast_exact::<PyDict>() {
-            dict.iter().try_for_each(|(key, value)| store_one(&key, &value))?;
-        } else {
-            for item in data.call_method0(intern!(py, "items"))?.try_iter()? {
-                let (key, value) = item?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
-                store_one(&key, &value)?;
-            }
-        }
-        Ok(PyList::empty(py).into_any())
-    }
-
-    fn delete_many_inner(
-        slf: &Bound<'_, Self>,
-        keys: &Bound<'_, PyAny>,
-        version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<usize> {
-        let py = slf.py();
-        let settings = Self::settings(slf)?;
-        let (true, Backend::Memory(store)) = (settings.own_delete, slf.get().backend()?) else {
-            base_cache(py)?.call_method1(intern!(py, "delete_many"), (slf, keys, version))?;
-            return Ok(0);
-        };
-        let mut count = 0;
-        let mut full = FullKey::new();
-        for key in keys.try_iter()? {
-            full_key(slf, &settings, &key?, version, &mut full)?;
-            count += usize::from(store.remove(full.as_bytes()) != Was::Missing);
-        }
-        Ok(count)
     }
 }
 

@@ -14,6 +14,7 @@ mod life;
 mod settings;
 mod stores;
 mod trace;
+mod verbs;
 
 /// `gil_used`: the memory safety of this module does not lean on the GIL, but no free-threaded interpreter
 /// has run its tests yet; until one has, importing it there turns the GIL on.

@@ -3,7 +3,9 @@
 //! Choose it for one process, or as the first tier before a shared one: two processes do not see each
 //! other's entries. Entries carry their own deadlines; capacity is counted in bytes, in entries or both;
 //! [`Policy`] says who leaves. No thread, no runtime, no allocation before the first entry.
+mod change;
 mod config;
+mod content;
 mod ghost;
 mod node;
 mod policy;
@@ -11,10 +13,12 @@ mod shard;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use config::MemoryConfig;
 pub use policy::Policy;
-pub use store::{Change, Seen, Store, Usage, Was, Weigh};
+pub use change::{Change, Seen, Usage, Was, Weigh};
+pub use store::Store;
 
 use super::{Backend, Capability, Condition, GetOptions, Scope, SetOptions, Shared};
 use crate::clock::Clock;

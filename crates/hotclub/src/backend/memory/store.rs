@@ -2,94 +2,21 @@
 //!
 //! Both fronts use it: `MemoryBackend` keeps bytes here, the Python door keeps Python objects. Values
 //! that leave are dropped after the shard is unlocked, and no closure given here may run foreign code.
+use super::change::{Change, Seen, Usage, Was, Weigh};
 use super::config::MemoryConfig;
+use super::content::{Content, deadline_of, entry_cost};
 use super::node::{Pointer, Removed};
 use super::policy::{Left, Policy};
-use super::shard::{Content, deadline_of, entry_cost};
+use super::shard::{Counters, Shard, count};
+use super::write::Write;
 use crate::backend::Limit;
 use crate::clock::{Clock, Deadline};
 use crate::stats::Stats;
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, RwLock};
+use crate::sync::{AtomicUsize, Mutex, RwLock};
 use crate::timeout::Life;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
-
-/// What a value weighs, in bytes, beside the key and the store's own overhead.
-///
-/// Must not change while the value is in the store.
-pub trait Weigh {
-    /// Heap and inline bytes beyond `size_of::<Self>()`.
-    fn weight(&self) -> usize;
-}
-
-/// A live entry as a closure sees it, under the shard's lock.
-#[derive(Debug)]
-pub struct Seen<'a, V> {
-    /// The value.
-    pub value: &'a V,
-    /// In milliseconds of the store's clock; `None` means never.
-    pub deadline_ms: Option<u64>,
-}
-
-/// What an [`update`](Store::update) does to the entry it saw.
-#[derive(Debug)]
-pub enum Change<V> {
-    /// Nothing.
-    Keep,
-    /// Stores a value with a new life. [`Life::Gone`] removes the entry.
-    Store(V, Life),
-    /// Exchanges the value of the live entry and keeps its deadline (`incr`). Nothing if there is none.
-    Exchange(V),
-    /// Gives the live entry a new life, without counting as use. [`Life::Gone`] removes it.
-    Touch(Life),
-    /// Removes the entry.
-    Remove,
-}
-
-/// Whether a lookup counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage {
-    /// As use of the entry, and as hit or miss.
-    Count,
-    /// As nothing (`has_key`).
-    Peek,
-}
-
-/// What was under a key that was removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Was {
-    /// A live entry.
-    Live,
-    /// An entry whose time had ended, not yet taken out.
-    Expired,
-    /// Nothing.
-    Missing,
-}
-
-/// One counter for each way a lookup ends and an entry leaves.
-#[derive(Default)]
-struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    sets: AtomicU64,
-    expired: AtomicU64,
-    evicted: AtomicU64,
-    culled: AtomicU64,
-    deleted: AtomicU64,
-}
-
-/// Counts while the shard's lock is held exclusively: no other writer, so no read-modify-write.
-fn count(counter: &AtomicU64, more: u64) {
-    counter.store(counter.load(Relaxed) + more, Relaxed);
-}
-
-/// On cache lines of its own, so that shards do not slow each other down.
-#[repr(align(128))]
-struct Shard<V> {
-    content: RwLock<Content<V>>,
-    counters: Counters,
-}
 
 /// What a write did to the totals of the store.
 #[derive(Default, Clone, Copy)]
@@ -394,149 +321,6 @@ impl<V: Weigh> Store<V> {
             keys.extend(content.nodes().filter(|node| !node.is_expired(now)).map(|node| node.key().into()));
         }
         keys
-    }
-}
-
-impl<V: Weigh> Shard<V> {
-    /// A hit under the shared lock: it moves nothing and makes at most one relaxed store.
-    #[inline]
-    fn get_shared<R>(
-        &self,
-        hash: u32,
-        key: &[u8],
-        now: u64,
-        usage: Usage,
-        take: impl FnOnce(Seen<'_, V>) -> R,
-    ) -> Option<R> {
-        let content = self.content.read();
-        let live =
-            content.find(hash, key).map(|pointer| content.node(pointer)).filter(|node| !node.is_expired(now));
-        if usage == Usage::Count {
-            let counter = if live.is_some() { &self.counters.hits } else { &self.counters.misses };
-            counter.fetch_add(1, Relaxed);
-        }
-        let node = live?;
-        if usage == Usage::Count {
-            node.mark_used();
-        }
-        Some(take(node.seen()))
-    }
-
-    /// A hit under the exclusive lock: the entry moves to the front of the order.
-    #[inline]
-    fn get_exclusively<R>(
-        &self,
-        hash: u32,
-        key: &[u8],
-        now: u64,
-        take: impl FnOnce(Seen<'_, V>) -> R,
-    ) -> Option<R> {
-        let mut content = self.content.write();
-        let live = content.find(hash, key).filter(|&pointer| !content.node(pointer).is_expired(now));
-        let Some(pointer) = live else {
-            count(&self.counters.misses, 1);
-            return None;
-        };
-        count(&self.counters.hits, 1);
-        content.move_to_front_of_main(pointer);
-        Some(take(content.node(pointer).seen()))
-    }
-}
-
-/// The steps of one write, under the shard's exclusive lock.
-struct Write<'a, V> {
-    store: &'a Store<V>,
-    shard: &'a Shard<V>,
-    content: &'a mut Content<V>,
-    removed: &'a mut Removed<V>,
-    now: u64,
-}
-
-impl<V: Weigh> Write<'_, V> {
-    fn remove(&mut self, found: Option<Pointer<V>>, live: bool) {
-        let Some(pointer) = found else { return };
-        let counters = &self.shard.counters;
-        count(if live { &counters.deleted } else { &counters.expired }, 1);
-        self.content.remove(pointer, self.removed);
-    }
-
-    fn exchange(&mut self, live: Option<Pointer<V>>, value: V) {
-        match live {
-            None => self.removed.value = Some(value),
-            Some(pointer) => {
-                self.removed.value = Some(self.content.exchange(pointer, value));
-                self.used(pointer);
-            }
-        }
-    }
-
-    fn used(&mut self, pointer: Pointer<V>) {
-        match self.store.config.policy() {
-            Policy::Lru => self.content.move_to_front_of_main(pointer),
-            Policy::S3Fifo => self.content.node(pointer).mark_used(),
-        }
-    }
-
-    /// Stores a value; its entry, unless it is larger than the whole store.
-    fn store(
-        &mut self,
-        hash: u32,
-        key: &[u8],
-        value: V,
-        life: Life,
-        limit: Option<Limit>,
-        was_live: bool,
-    ) -> Option<Pointer<V>> {
-        let counters = &self.shard.counters;
-        count(&counters.sets, 1);
-        if !self.store.fits(key, &value) {
-            // Larger than the whole store: what was there is gone, as if the new value had been
-            // stored and evicted at once.
-            let found = self.content.find(hash, key);
-            self.remove(found, was_live);
-            count(&self.shard.counters.evicted, 1);
-            self.removed.value = Some(value);
-            return None;
-        }
-        self.cull(limit);
-        let deadline = deadline_of(life, self.now);
-        // Looked up again, since culling may have taken the entry itself.
-        match self.content.find(hash, key) {
-            Some(pointer) => {
-                if self.content.node(pointer).is_expired(self.now) {
-                    count(&self.shard.counters.expired, 1);
-                }
-                self.removed.value = Some(self.content.exchange(pointer, value));
-                self.content.node_mut(pointer).set_deadline(deadline);
-                self.used(pointer);
-                Some(pointer)
-            }
-            None => {
-                let expired = self.content.sweep(self.now, self.removed);
-                count(&self.shard.counters.expired, expired);
-                let main = self.store.config.policy() == Policy::Lru || self.content.comes_back(hash);
-                Some(self.content.insert(hash, key, deadline, value, main))
-            }
-        }
-    }
-
-    fn cull(&mut self, limit: Option<Limit>) {
-        if self.store.config.policy() != Policy::Lru {
-            return;
-        }
-        let Some(limit) = limit.or(self.store.config.limit()) else { return };
-        if i64::try_from(self.content.len()).unwrap_or(i64::MAX) >= limit.max_entries {
-            let (expired, culled) = self.content.cull(limit, self.now, self.removed);
-            count(&self.shard.counters.expired, expired);
-            count(&self.shard.counters.culled, culled);
-        }
-    }
-}
-
-impl<V> super::node::Node<V> {
-    fn seen(&self) -> Seen<'_, V> {
-        let deadline = self.deadline();
-        Seen { value: &self.value, deadline_ms: (deadline != super::node::NEVER).then_some(deadline) }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023.
 use super::super::node::{Pointer, Removed};
-use super::super::shard::Content;
-use super::super::store::Weigh;
+use super::super::content::Content;
+use super::super::change::Weigh;
 use super::Left;
 
 /// The small queue's share of the cost: one part in this many.

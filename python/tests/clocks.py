@@ -1,0 +1,15 @@
+"""Waiting for something to happen, but never for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def until(happened: Callable[[], object], limit: float = 5) -> float:
+    """Ask every few milliseconds; the seconds it took. Fails after ``limit``."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < limit, f"it did not happen within {limit} s"
+        time.sleep(0.005)
+    return time.monotonic() - began
