@@ -17,7 +17,7 @@ impl Random {
     /// Below `bound`, which is far below 2^32.
     #[inline]
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((self.next() >> 32) * bound as u64 >> 32) as usize
+        (((self.next() >> 32) * bound as u64) >> 32) as usize
     }
 
     /// In `0.0..1.0`.

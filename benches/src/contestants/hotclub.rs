@@ -3,7 +3,7 @@ use super::{Contestant, Value};
 use ::hotclub::backend::memory::{Change, MemoryBackend, MemoryConfig, Store, Usage, Weigh};
 use ::hotclub::backend::{Backend, GetOptions, SetOptions};
 use ::hotclub::clock::Clock;
-use ::hotclub::timeout::Life;
+use ::hotclub::Life;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +61,7 @@ impl Contestant<Bytes> for HotclubBackend {
     }
 
     fn set(&self, key: &str, value: Bytes, life: Option<Duration>) {
-        let mut options = SetOptions::default();
-        options.life = life_of(life);
+        let options = SetOptions::new(life_of(life));
         self.backend.set(key, value, &options).expect("memory never fails");
     }
 

@@ -25,7 +25,7 @@ fn put(store: &Store<Heavy>, key: &str, weight: usize) {
 fn counted(store: &Store<Heavy>) -> usize {
     let entry = |key: Box<[u8]>| {
         let weight = store.get(&key, crate::backend::memory::Usage::Peek, |seen| seen.value.0).unwrap();
-        super::super::shard::entry_cost::<Heavy>(key.len(), &Heavy(weight))
+        super::super::content::entry_cost::<Heavy>(key.len(), &Heavy(weight))
     };
     store.keys().into_iter().map(entry).sum()
 }
