@@ -8,11 +8,10 @@ import django
 from django.conf import settings
 
 
-def work(given: tuple[dict[str, Any], int]) -> Any:
+def work(caches: dict[str, Any]) -> Any:
     """What a new process sees of its parent's entries; then it stores one."""
-    caches_setting, _ = given
     if not settings.configured:
-        settings.configure(CACHES=caches_setting)
+        settings.configure(CACHES=caches)
         django.setup()
     from django.core.cache import cache
 

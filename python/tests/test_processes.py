@@ -12,9 +12,11 @@ from backends import KEEPING, Backend
 
 # A child that hangs is ended by its alarm; one that fails says where.
 FORKING = """
-import os, signal, sys, threading, time, traceback, warnings
+import faulthandler, os, signal, sys, threading, traceback, warnings
 # Python warns of forks beside threads; whether they work is the question here.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+faulthandler.register(signal.SIGALRM, chain=True)
 
 def in_child(work):
     child = os.fork()
@@ -76,33 +78,33 @@ def test_children_forked_beside_busy_threads_work(backend: Any) -> None:
     check(
         backend,
         """
-sys.setswitchinterval(1e-5)
+sys.setswitchinterval(1e-4)
 stop = threading.Event()
+# Opened before the fork: finding a class and asgiref's Local take locks of their own.
+default, other = caches["default"], caches["other"]
 def hammer(name):
     while not stop.is_set():
-        use(caches["default"], name)
-        cache.get_or_set("shared", lambda: [name])
-        cache.clear() if name == "t0" else caches["other"].set(name, [name])
-# Each thread has cache objects of its own, on the same stores.
+        default.set(name, {"a": [1]}, 60)
+        default.get_many(["t0", "t1", "t2", "t3"])
+        default.get_or_set("shared", lambda: [name])
+        other.set_many({name: [name], "x": 1})
+        other.incr("x")
+        default.delete("shared")
 def work():
-    use(caches["other"], "child")
-    caches["default"].clear()
-    use(caches["default"], "child")
-cache.set("x", 1)
-threads = [threading.Thread(target=lambda n=n: hammer_quietly(f"t{n}")) for n in range(4)]
-def hammer_quietly(name):
-    try:
-        hammer(name)
-    except AssertionError:
-        if name == "t0" or True:  # t0 clears what the others have just stored
-            hammer_quietly(name) if not stop.is_set() else None
+    for opened in (default, other):
+        use(opened, "child")
+        opened.clear()
+        use(opened, "child")
+threads = [threading.Thread(target=hammer, args=(f"t{n}",)) for n in range(4)]
 for thread in threads: thread.start()
-for _ in range(40):
-    in_child(work)
-stop.set()
+try:
+    for _ in range(30):
+        in_child(work)
+finally:
+    stop.set()
 for thread in threads: thread.join(10)
 assert not any(thread.is_alive() for thread in threads)
-use(cache, "after")
+use(default, "after")
 print("done")
 """,
     )
@@ -114,16 +116,14 @@ def test_spawned_processes_start_empty(backend: Any) -> None:
         backend,
         """
 import multiprocessing
-# Spawned ones import `children`, which sets Django up as a worker's main module would.
+# They import `children`, which sets Django up as a worker's main module would.
 import children
 cache.set("parent", 1)
-if True:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        answers = pool.map(children.work, [(settings.CACHES, n) for n in range(4)])
-        pool.close()
-        pool.join()
-    assert answers == [None] * 4, answers
+with multiprocessing.get_context("spawn").Pool(2) as pool:
+    answers = pool.map(children.work, [settings.CACHES] * 2)
+    pool.close()
+    pool.join()
+assert answers[0] is None, answers
 assert cache.get("parent") == 1 and cache.get("child") is None
 print("done")
 """,

@@ -12,7 +12,10 @@ pub(crate) fn zipf(exponent: f64, requests: usize) -> Vec<u64> {
         })
         .collect();
     let mut random = Random::new(0x21FF + (exponent * 100.0) as u64);
-    let mut rank = || cumulative.partition_point(|&upto| upto <= random.fraction() * sum);
+    let mut rank = || {
+        let drawn = random.fraction() * sum;
+        cumulative.partition_point(|&upto| upto <= drawn)
+    };
     (0..requests).map(|_| mix(rank() as u64)).collect()
 }
 

@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) enum Backend {
@@ -98,6 +99,20 @@ impl Cache {
 
     fn _open_dummy(&self) {
         drop(self.backend.set(Backend::Dummy));
+    }
+
+    /// What the settings refer to may refer back to this object (a KEY_FUNCTION that is its method).
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(settings) = &*self.settings.load() {
+            visit.call(&settings.key_prefix)?;
+            visit.call(&settings.version)?;
+            visit.call(&settings.key_function)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        self.settings.store(None);
     }
 
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 /// What is slow: the primes below a number, by trial division.
 fn count_primes(below: u32) -> u32 {
-    let is_prime = |n: &u32| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| n % divisor != 0);
+    let is_prime =
+        |n: &u32| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| n % divisor != 0);
     (2..below).filter(is_prime).count() as u32
 }
 
@@ -83,13 +84,10 @@ fn flow(site: &mut Site) -> hotclub::Result<(Duration, Duration)> {
 /// The table tells what happened, in the order of the pages.
 fn check_the_table(steps: &[trace::Step]) {
     let first: Vec<&str> = steps.iter().map(|step| step.action.as_str()).take(5).collect();
-    assert_eq!(first, [
-        r#"get("primes")"#,
-        "check: primes is None",
-        "generate",
-        r#"set("primes")"#,
-        "return"
-    ]);
+    assert_eq!(
+        first,
+        [r#"get("primes")"#, "check: primes is None", "generate", r#"set("primes")"#, "return"]
+    );
     assert_eq!((steps[0].get_result.as_str(), steps[5].get_result.as_str()), ("None", "17984"));
     assert_eq!(steps[3].set_action, "stored, timeout 300.00 s");
     assert!(steps.iter().filter(|step| step.action == "generate").count() == 2, "two misses, two loads");

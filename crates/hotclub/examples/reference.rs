@@ -17,7 +17,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/capabilities.md");
-    match std::fs::read_to_string(file).map_err(|error| error.to_string()).and_then(|old| compare(&old, &text)) {
+    match std::fs::read_to_string(file)
+        .map_err(|error| error.to_string())
+        .and_then(|old| compare(&old, &text))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(difference) => {
             eprintln!("docs/reference/capabilities.md is not what the code says: {difference}");
@@ -36,7 +39,11 @@ fn compare(old: &str, new: &str) -> Result<(), String> {
             (old, new) if old == new => {}
             (old, new) => {
                 let end = "(end)";
-                return Err(format!("line {number} is\n  {}\nand should be\n  {}", old.unwrap_or(end), new.unwrap_or(end)));
+                return Err(format!(
+                    "line {number} is\n  {}\nand should be\n  {}",
+                    old.unwrap_or(end),
+                    new.unwrap_or(end)
+                ));
             }
         }
     }
@@ -46,7 +53,8 @@ fn compare(old: &str, new: &str) -> Result<(), String> {
 fn page() -> String {
     let registry = Registry::default();
     let rooms: Vec<&Room> = registry.rooms().collect();
-    let mut text = format!("<!-- Printed by `{COMMAND}`; do not edit. -->\n# Backends: capabilities and options\n\n");
+    let mut text =
+        format!("<!-- Printed by `{COMMAND}`; do not edit. -->\n# Backends: capabilities and options\n\n");
     text += "What each backend does natively. Layers and the conformance suite read the same data.\n\n";
     text += &capabilities(&rooms);
     text += "\n## Options of every cache\n\nIn a URL's query (`memory://?prefix=shop&timeout=60`) or beside `url` or \
@@ -65,7 +73,9 @@ fn page() -> String {
 
 fn about(policy: Policy) -> &'static str {
     match policy {
-        Policy::S3Fifo => "newcomers prove themselves in a small queue, so scans do not flush what is in use; sharded",
+        Policy::S3Fifo => {
+            "newcomers prove themselves in a small queue, so scans do not flush what is in use; sharded"
+        }
         Policy::Lru => "exact least-recently-used order and Django's culling, count for count; one shard",
     }
 }

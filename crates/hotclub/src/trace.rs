@@ -200,6 +200,7 @@ pub fn human(time: Duration) -> String {
         1..1_000 => format!("{nanoseconds} ns"),
         1_000..1_000_000 => format!("{:.1} µs", nanoseconds as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", nanoseconds as f64 / 1e6),
+        _ if time.subsec_nanos() == 0 => format!("{} s", time.as_secs()),
         _ => format!("{:.2} s", time.as_secs_f64()),
     }
 }

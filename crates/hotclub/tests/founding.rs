@@ -70,7 +70,11 @@ both_doors!(b1_a_timeout_keeps_the_value_that_many_seconds, |stage, cache, wait|
     wait!(cache.set("default", "Django"));
     stage.pass(299);
     assert_eq!(wait!(cache.get::<String>("user_1")).as_deref(), Some("Django"));
-    assert_eq!(wait!(cache.get::<String>("default")).as_deref(), Some("Django"), "the default is 300 seconds");
+    assert_eq!(
+        wait!(cache.get::<String>("default")).as_deref(),
+        Some("Django"),
+        "the default is 300 seconds"
+    );
     stage.pass(1);
     assert_eq!(wait!(cache.get::<String>("user_1")), None);
     assert_eq!(wait!(cache.get::<String>("default")), None);
@@ -175,8 +179,13 @@ fn b10_two_processes_do_not_see_each_other() {
     }
     cache.set("key", "parent").unwrap();
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    let child = again.args(["--exact", "b10_two_processes_do_not_see_each_other"]).env(CHILD, "1").output().unwrap();
+    let child =
+        again.args(["--exact", "b10_two_processes_do_not_see_each_other"]).env(CHILD, "1").output().unwrap();
     let output = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success() && output.contains("1 passed"), "{output}");
-    assert_eq!(cache.get::<String>("key").unwrap().as_deref(), Some("parent"), "the child's entry is not here");
+    assert_eq!(
+        cache.get::<String>("key").unwrap().as_deref(),
+        Some("parent"),
+        "the child's entry is not here"
+    );
 }

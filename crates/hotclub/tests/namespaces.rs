@@ -65,7 +65,10 @@ fn a_key_function_composes_alone_and_hides_the_prefix() {
         .blocking();
     cache.set("key", &1).unwrap();
     assert!(seen(&cache, "shop-key-7") && cache.has("key").unwrap());
-    assert!(seen(&cache, "shop-key-7") && !cache.with_version(8).has("key").unwrap(), "views keep the function");
+    assert!(
+        seen(&cache, "shop-key-7") && !cache.with_version(8).has("key").unwrap(),
+        "views keep the function"
+    );
     let error = cache.clear_prefix().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("key function"), "{error}");

@@ -101,8 +101,6 @@ fn one_name_is_one_store_in_this_process() {
     let one = Cache::open("memory://opening_one?prefix=a").unwrap();
     let two = Cache::open("memory://?name=opening_one&prefix=b").unwrap();
     let (other, own) = (Cache::open("memory://opening_two").unwrap(), Cache::open("memory://").unwrap());
-    assert!(Arc::ptr_eq(one.backend(), two.backend()) || one.with_prefix("b").set("key", &1).is_ok());
-    assert_eq!(two.get::<i32>("key").ok(), one.with_prefix("b").get("key").ok());
     one.with_prefix("").set("key", &7).unwrap();
     assert_eq!(two.with_prefix("").get::<i32>("key").unwrap(), Some(7));
     assert_eq!((other.get::<i32>("key").unwrap(), own.get::<i32>("key").unwrap()), (None, None));
@@ -191,7 +189,10 @@ fn jitter_shortens_by_at_most_its_share() {
         })
         .collect();
     let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
-    assert!(*least >= Duration::from_secs(795) && *most <= Duration::from_secs(1_000), "{least:?} to {most:?}");
+    assert!(
+        *least >= Duration::from_secs(795) && *most <= Duration::from_secs(1_000),
+        "{least:?} to {most:?}"
+    );
     assert!(*most - *least > Duration::from_secs(100), "spread over the whole range: {least:?} to {most:?}");
     cache.set_for("never", &1, None::<u32>).unwrap();
     assert_eq!(cache.ttl("never").unwrap(), Ttl::Never);

@@ -29,8 +29,9 @@ class LocMemCache(Verbs, BaseCache):
         if options.max_bytes is not None and not options.max_entries_given:
             self._max_entries = None
         # Under lru the limit is this object's own, as in Django; under s3-fifo it is the store's.
+        most = None if self._max_entries is None else min(max(self._max_entries, 1), 2**63 - 1)
         try:
-            self._open_memory(str(name), options.policy, self._max_entries, options.max_bytes)
+            self._open_memory(str(name), options.policy, most, options.max_bytes)
         except ValueError as error:
             raise ImproperlyConfigured(f"hotclub: LocMemCache at {name!r}: {error}") from error
 

@@ -228,7 +228,7 @@ pub(crate) enum Outcome<'f> {
 }
 
 impl<'f> Follower<'f> {
-    fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome<'f>> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome<'f>> {
         let mut inner = self.flight.0.lock();
         match &inner.state {
             State::Landed(landing) => Poll::Ready(Outcome::Landed(landing.clone())),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 #[cfg(target_os = "linux")]
 mod after_fork;
 mod mixed;
+#[cfg(shuttle)]
+mod shuttle;
 mod tasks;
 mod threads;
 

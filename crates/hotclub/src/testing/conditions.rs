@@ -77,7 +77,8 @@ pub fn compare_and_set_sees_every_change(fixture: &Fixture) {
     if !fixture.can().cas {
         return;
     }
-    let changes: [(&str, fn(&Fixture)); 4] = [
+    type Change = fn(&Fixture);
+    let changes: [(&str, Change); 4] = [
         ("set", |fixture| fixture.set("key", "1")),
         ("incr", |fixture| assert_eq!(fixture.backend().incr("key", 0).ok(), Some(1))),
         ("replace", |fixture| assert!(fixture.set_when("key", "1", Condition::IfPresent))),

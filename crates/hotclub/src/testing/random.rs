@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,18 +21,18 @@ impl Random {
 
     /// A number below `end`, which must not be zero.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.word() % end as u64) as usize
     }
 
     /// A number from 0 to 1, 1 excluded.
     pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.word() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Up to `most` bytes.
     pub fn bytes(&mut self, most: usize) -> Vec<u8> {
         let length = self.below(most + 1);
-        (0..length).map(|_| self.next() as u8).collect()
+        (0..length).map(|_| self.word() as u8).collect()
     }
 }
 
@@ -43,8 +43,8 @@ mod tests {
     #[test]
     fn a_seed_repeats_its_sequence() {
         let (mut one, mut two) = (Random::new(7), Random::new(7));
-        assert!((0..100).all(|_| one.next() == two.next()));
-        assert_ne!(Random::new(7).next(), Random::new(8).next());
+        assert!((0..100).all(|_| one.word() == two.word()));
+        assert_ne!(Random::new(7).word(), Random::new(8).word());
     }
 
     #[test]

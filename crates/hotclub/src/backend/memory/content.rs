@@ -4,9 +4,9 @@
 //! node is live and in exactly one of the two queues (`main` if its main bit is set, else `small`).
 //! Pointers never leave the content but into a [`Removed`] chain. References to nodes are borrowed from
 //! the content, shared from `&self`, exclusive from `&mut self`.
+use super::change::Weigh;
 use super::ghost::Ghost;
 use super::node::{NEVER, Node, Pointer, Queue, Removed};
-use super::change::Weigh;
 use hashbrown::HashTable;
 
 /// What an entry costs beside its key and value: the block's header and its share of the index.

@@ -15,9 +15,9 @@ mod store;
 mod tests;
 mod write;
 
+pub use change::{Change, Seen, Usage, Was, Weigh};
 pub use config::MemoryConfig;
 pub use policy::Policy;
-pub use change::{Change, Seen, Usage, Was, Weigh};
 pub use store::Store;
 
 use super::{Backend, Capability, Condition, GetOptions, Scope, SetOptions, Shared};
@@ -93,7 +93,8 @@ impl MemoryBackend {
         if matches!(condition, Condition::Always | Condition::IfPresent) {
             self.store.remove(key.as_bytes());
         }
-        let message = format!("an entry of {} bytes does not fit into max_bytes of the whole store", new.value.len());
+        let message =
+            format!("an entry of {} bytes does not fit into max_bytes of the whole store", new.value.len());
         Self::error(ErrorKind::TooLarge, "set", message)
     }
 

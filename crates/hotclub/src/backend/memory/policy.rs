@@ -1,7 +1,7 @@
 //! Who has to leave: the list of eviction policies, one file each.
-use super::node::{Pointer, Removed};
-use super::content::Content;
 use super::change::Weigh;
+use super::content::Content;
+use super::node::{Pointer, Removed};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;

@@ -21,8 +21,14 @@ conformance!(lru, |clock| MemoryBackend::with_clock(MemoryConfig::lru(10_000, 3)
 conformance!(lru_by_bytes, |clock| {
     MemoryBackend::with_clock(MemoryConfig::bytes(1 << 20).with_policy(Policy::Lru), clock)
 });
-conformance!(one_shard, |clock| MemoryBackend::with_clock(MemoryConfig::bytes(1 << 20).with_shards(1), clock));
-conformance!(many_shards, |clock| MemoryBackend::with_clock(MemoryConfig::bytes(8 << 20).with_shards(64), clock));
+conformance!(one_shard, |clock| MemoryBackend::with_clock(
+    MemoryConfig::bytes(1 << 20).with_shards(1),
+    clock
+));
+conformance!(many_shards, |clock| MemoryBackend::with_clock(
+    MemoryConfig::bytes(8 << 20).with_shards(64),
+    clock
+));
 
 /// The second form of the suite: time passes by itself, in units short enough for a test.
 mod in_real_time {

@@ -11,7 +11,10 @@ fn cache_with(limit: Duration) -> AsyncCache {
     cache_that_waits(limit).asynchronous()
 }
 
-fn get<'a, F: Future<Output = usize> + 'a>(cache: &'a AsyncCache, loader: impl FnOnce(Load) -> F + 'a) -> Task<'a> {
+fn get<'a, F: Future<Output = usize> + 'a>(
+    cache: &'a AsyncCache,
+    loader: impl FnOnce(Load) -> F + 'a,
+) -> Task<'a> {
     Box::pin(cache.get_or_set("key", loader))
 }
 
@@ -116,15 +119,16 @@ fn two_calls_of_one_task_do_not_take_each_other_for_recursion() {
         tokio::task::yield_now().await;
         loads.next()
     };
-    let (one, two) =
-        runtime.block_on(async { tokio::join!(cache.get_or_set("key", load), cache.get_or_set("key", load)) });
+    let (one, two) = runtime
+        .block_on(async { tokio::join!(cache.get_or_set("key", load), cache.get_or_set("key", load)) });
     assert_eq!((one.unwrap(), two.unwrap(), loads.count()), (1, 1, 1));
 }
 
 #[test]
 fn a_hundred_tasks_have_one_loader() {
     let (cache, loads) = (cache_with(LONG), Arc::new(Loads::default()));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let spawn = |_| {
             let (cache, loads) = (cache.clone(), loads.clone());

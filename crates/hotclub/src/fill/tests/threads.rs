@@ -8,11 +8,7 @@ const FOLLOWERS: usize = 20;
 
 /// Runs `leader` on a thread, and as many followers as there are once it leads; what the followers got.
 /// The leader's loader must wait for them ([`until_waiting`]).
-fn followed<R: Send>(
-    cache: &Cache,
-    leader: impl FnOnce() + Send,
-    follower: impl Fn() -> R + Sync,
-) -> Vec<R> {
+fn followed<R: Send>(cache: &Cache, leader: impl FnOnce() + Send, follower: impl Fn() -> R + Sync) -> Vec<R> {
     thread::scope(|scope| {
         let leading = scope.spawn(leader);
         let began = Instant::now();
@@ -153,7 +149,11 @@ fn who_waited_long_enough_loads_without_storing() {
     };
     let values = followed(&cache, leader, || cache.get_or_set("key", |_| "follower".to_owned()).unwrap());
     assert_eq!(values, vec!["follower"; FOLLOWERS]);
-    assert_eq!(cache.get::<String>("key").unwrap().as_deref(), Some("leader"), "the leader's value is stored");
+    assert_eq!(
+        cache.get::<String>("key").unwrap().as_deref(),
+        Some("leader"),
+        "the leader's value is stored"
+    );
 }
 
 #[test]
@@ -179,7 +179,8 @@ fn a_loader_may_load_other_keys_in_a_circle() {
 
 #[test]
 fn a_value_that_cannot_be_stored_is_an_error_and_blocks_nobody() {
-    let raw = crate::Cache::builder().backend(Arc::new(MemoryBackend::default())).codec(crate::Codec::Raw).build();
+    let raw =
+        crate::Cache::builder().backend(Arc::new(MemoryBackend::default())).codec(crate::Codec::Raw).build();
     let cache = raw.blocking();
     let error: Error = cache.get_or_set("key", |_| 1.5).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
@@ -208,7 +209,11 @@ fn a_value_stored_meanwhile_wins() {
             2
         })
         .unwrap();
-    assert_eq!((value, cache.get::<i32>("key").unwrap()), (1, Some(1)), "as Django's get_or_set: add, then get");
+    assert_eq!(
+        (value, cache.get::<i32>("key").unwrap()),
+        (1, Some(1)),
+        "as Django's get_or_set: add, then get"
+    );
 }
 
 #[test]

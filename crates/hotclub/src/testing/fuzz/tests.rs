@@ -20,9 +20,9 @@ fn over_damaged_input(body: fn(&[u8]), seed: u64, good: &[Vec<u8>]) {
             let at = random.below(data.len());
             match random.below(4) {
                 0 => data.truncate(at + 1),
-                1 => data.insert(at, random.next() as u8),
+                1 => data.insert(at, random.word() as u8),
                 2 => data.extend_from_within(at..),
-                _ => data[at] = random.next() as u8,
+                _ => data[at] = random.word() as u8,
             }
         }
         body(&data);

@@ -1,7 +1,7 @@
 //! Exact least-recently-used order: `main` alone is used, the most recent entry in front.
-use super::super::node::Removed;
-use super::super::content::Content;
 use super::super::change::Weigh;
+use super::super::content::Content;
+use super::super::node::Removed;
 use super::Left;
 use crate::backend::Limit;
 

@@ -1,9 +1,9 @@
 //! S3-FIFO: a small queue of newcomers, a main queue, and the ghosts of those that left early.
 //!
 //! Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023.
-use super::super::node::{Pointer, Removed};
-use super::super::content::Content;
 use super::super::change::Weigh;
+use super::super::content::Content;
+use super::super::node::{Pointer, Removed};
 use super::Left;
 
 /// The small queue's share of the cost: one part in this many.
@@ -51,7 +51,12 @@ impl<V: Weigh> Content<V> {
 
     /// Ends: every round takes an entry out or lowers its count of uses, which is at most 3, but for
     /// `spare`, which comes round again only after all others.
-    fn evict_from_main(&mut self, now: u64, spare: Option<Pointer<V>>, removed: &mut Removed<V>) -> Option<Left> {
+    fn evict_from_main(
+        &mut self,
+        now: u64,
+        spare: Option<Pointer<V>>,
+        removed: &mut Removed<V>,
+    ) -> Option<Left> {
         loop {
             let oldest = self.main.back()?;
             if Some(oldest) == spare {

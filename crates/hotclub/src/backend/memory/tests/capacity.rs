@@ -116,7 +116,9 @@ fn a_set_is_refused_if_its_entry_cannot_be_kept() {
     let set = |size: usize| backend.set("key", Bytes::from(vec![0; size]), &SetOptions::new(Life::Never));
     for size in 0..1_100 {
         match set(size) {
-            Ok(stored) => assert!(stored && backend.get("key", &Default::default()).unwrap().is_some(), "{size}"),
+            Ok(stored) => {
+                assert!(stored && backend.get("key", &Default::default()).unwrap().is_some(), "{size}")
+            }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::TooLarge);
                 assert!(backend.get("key", &Default::default()).unwrap().is_none(), "{size}");

@@ -41,7 +41,8 @@ fn lets_go(config: MemoryConfig, leave: fn(&Arc<Store<Restless>>, &ManualClock))
         let said = store.contains(b"last words");
         done.send(said).unwrap();
     });
-    let said = wait.recv_timeout(Duration::from_secs(10)).expect("a value was dropped under the lock of its shard");
+    let said =
+        wait.recv_timeout(Duration::from_secs(10)).expect("a value was dropped under the lock of its shard");
     assert!(said, "the value was dropped, and its finaliser ran");
 }
 

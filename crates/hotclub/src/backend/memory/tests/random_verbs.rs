@@ -34,9 +34,8 @@ fn agrees(bytes: &[u8], configs: Vec<MemoryConfig>, check: Check) -> Result<(), 
     for config in configs {
         let hand = ManualClock::new();
         let backend = MemoryBackend::with_clock(config.clone(), hand.clock());
-        run(&ops, &backend, &hand, check).map_err(|difference| {
-            TestCaseError::fail(format!("{config:?}: {difference}\n{ops:#?}"))
-        })?;
+        run(&ops, &backend, &hand, check)
+            .map_err(|difference| TestCaseError::fail(format!("{config:?}: {difference}\n{ops:#?}")))?;
     }
     Ok(())
 }

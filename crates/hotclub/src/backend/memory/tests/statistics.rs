@@ -26,7 +26,9 @@ fn random_verbs(backend: &MemoryBackend, hand: &ManualClock, random: &mut Random
             14 => drop(backend.delete(&key).unwrap()),
             15 => drop(backend.touch(&key, life).unwrap()),
             16 => drop(backend.touch(&key, Life::Gone).unwrap()),
-            17 => drop(backend.set(&key, Bytes::new(), &SetOptions::new(life).when(Condition::IfPresent)).unwrap()),
+            17 => drop(
+                backend.set(&key, Bytes::new(), &SetOptions::new(life).when(Condition::IfPresent)).unwrap(),
+            ),
             18 => hand.advance(Duration::from_millis(random.below(20) as u64)),
             _ if random.below(20) == 0 => backend.clear(Scope::All).unwrap(),
             _ => backend.clear(Scope::Prefix(&key)).unwrap(),
@@ -99,7 +101,8 @@ fn the_ratio_is_that_of_hits_to_lookups() {
 fn bytes_grow_and_shrink_with_the_entries() {
     let backend = MemoryBackend::default();
     let bytes = || backend.stats().unwrap().bytes;
-    let set = |size: usize| backend.set("key", Bytes::from(vec![0; size]), &SetOptions::new(Life::Never)).unwrap();
+    let set =
+        |size: usize| backend.set("key", Bytes::from(vec![0; size]), &SetOptions::new(Life::Never)).unwrap();
     assert_eq!(bytes(), 0);
     set(100);
     let small = bytes();
