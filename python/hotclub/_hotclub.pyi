@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 
 from hotclub.tracing import Row
 
-__all__: list[str]
+__all__ = ["DEBUG_BUILD", "Cache", "Trace", "__version__"]
 __version__: str
 DEBUG_BUILD: bool
 

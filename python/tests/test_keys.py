@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 from backends import LOCMEM, a_location
 from django.core.cache.backends.base import BaseCache, CacheKeyWarning, default_key_func
+from key_functions import as_it_is, shout
 
 from hotclub.django import LocMemCache
 
@@ -27,16 +28,6 @@ class Part:
 
     def __str__(self) -> str:
         return f"part-{self.text}"
-
-
-def shout(key: Any, prefix: Any, version: Any) -> str:
-    """A KEY_FUNCTION."""
-    return f"{version}!{prefix}!{key}"
-
-
-def as_it_is(key: Any, prefix: Any, version: Any) -> Any:
-    """A KEY_FUNCTION that takes full keys, to look at a store from behind."""
-    return key
 
 
 ODD_KEYS = [
@@ -105,7 +96,7 @@ def test_a_full_key_is_put_together_as_django_does(key: Any, version: Any) -> No
     assert behind(location).get(full) is None
 
 
-@pytest.mark.parametrize("function", [shout, "test_keys.shout"], ids=["callable", "dotted path"])
+@pytest.mark.parametrize("function", [shout, "key_functions.shout"], ids=["callable", "dotted path"])
 def test_a_key_function_is_called_with_key_prefix_and_version(make: Any, function: Any) -> None:
     location = a_location()
     cache = make(LOCATION=location, KEY_FUNCTION=function, KEY_PREFIX="p", VERSION="v")

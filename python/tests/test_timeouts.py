@@ -59,17 +59,6 @@ def test_what_is_no_number_is_a_type_error_as_in_django(pair: Any, timeout: Any)
     assert ours.get("k") is None
 
 
-@pytest.mark.parametrize("timeout", ["5", decimal.Decimal(5), []], ids=repr)
-def test_a_timeout_that_is_not_needed_is_not_looked_at(pair: Any, timeout: Any) -> None:
-    ours, theirs = pair()
-    for target in (theirs, ours):
-        target.set("there", 1)
-        present = pair.backend.keeps
-        assert target.add("there", 2, timeout) is not present
-        assert target.touch("missing", timeout) is False
-        assert target.set_many({}, timeout) == []
-
-
 def test_a_decimal_zero_is_zero(pair: Any) -> None:
     for target in pair():
         target.set("k", 1, decimal.Decimal(0))

@@ -9,9 +9,11 @@ use crate::shell::{Failure, Result};
 const CRATE: &str = "crates/hotclub/src";
 
 /// Who may name rooms besides themselves, and why.
-const MAY_NAME_ROOMS: [(&str, &str); 6] = [
+const MAY_NAME_ROOMS: [(&str, &str); 8] = [
     ("registry.rs", "the one list of backends"),
     ("testing/", "judges every room"),
+    ("fill/tests.rs", "tests need some backend below"),
+    ("fill/tests/", "tests need some backend below"),
     ("lib.rs", "re-exports what users name"),
     ("cache.rs", "`Cache::memory()`, for the first example"),
     ("blocking.rs", "`Cache::memory()`, for the first example"),
@@ -22,6 +24,9 @@ const MAY_NAME_ROOMS: [(&str, &str); 6] = [
 const IN_PROCESS: [&str; 4] = ["dummy", "memory", "shared", "file"];
 const RUNTIMES: [&str; 3] = ["tokio", "async_std", "smol"];
 
+/// The files of the contract itself, beside which the rooms stand.
+const CONTRACT: [&str; 5] = ["mod", "capability", "lease", "op", "options"];
+
 /// The names of the rooms: the files and folders beside the contract.
 pub(crate) fn rooms(root: &Path) -> Result<Vec<String>> {
     let folder = root.join(CRATE).join("backend");
@@ -29,7 +34,7 @@ pub(crate) fn rooms(root: &Path) -> Result<Vec<String>> {
         .map_err(|error| Failure::said(format!("{CRATE}/backend, where the rooms are: {error}")))?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut rooms: Vec<String> = names.map(|name| name.trim_end_matches(".rs").to_owned()).collect();
-    rooms.retain(|name| name != "mod");
+    rooms.retain(|name| !CONTRACT.contains(&name.as_str()));
     rooms.sort();
     Ok(rooms)
 }
@@ -72,7 +77,7 @@ fn may_name_rooms(path: &str) -> bool {
 /// `backend/memory/store.rs` belongs to `memory`.
 fn room_of(path: &str) -> Option<&str> {
     let first = path.strip_prefix("backend/")?.split('/').next()?;
-    Some(first.trim_end_matches(".rs")).filter(|room| *room != "mod")
+    Some(first.trim_end_matches(".rs")).filter(|room| !CONTRACT.contains(room))
 }
 
 /// The lines that are code of the product: without comments, and up to the tests at the end of the file.
