@@ -11,6 +11,7 @@ from typing import Any
 class Backend:
     """One way to fill in ``CACHES``, and what the tests may expect of it."""
 
+    #: Begins with the name of the room, so that ``-k memory`` finds its tests.
     name: str
     path: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -38,8 +39,8 @@ def a_location() -> str:
 
 LOCMEM = "hotclub.django.LocMemCache"
 BACKENDS = (
-    Backend("lru", LOCMEM),
-    Backend("s3fifo", LOCMEM, {"POLICY": "s3-fifo", "MAX_BYTES": "16MiB"}, culls=False),
+    Backend("memory-lru", LOCMEM),
+    Backend("memory-s3fifo", LOCMEM, {"POLICY": "s3-fifo", "MAX_BYTES": "16MiB"}, culls=False),
     Backend(
         "dummy",
         "hotclub.django.DummyCache",

@@ -9,9 +9,10 @@ from typing import Any
 
 import django
 import pytest
-from backends import BACKENDS, KEEPING, Backend
 from django.conf import settings
 from django.core.cache import caches
+
+from backends import BACKENDS, KEEPING, Backend
 from doors import DOORS
 
 
@@ -101,6 +102,7 @@ def database() -> Iterator[Any]:
     """The tables of the tests, in an SQLite database in memory."""
     from django.contrib.sessions.models import Session
     from django.db import connection, connections
+
     from people import Person
 
     with connection.schema_editor() as schema:

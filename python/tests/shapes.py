@@ -78,7 +78,7 @@ def random_value(chance: Chance, depth: int = 0, made: list[Any] | None = None) 
     elif kind == 2:
         value = tuple(some())
     elif kind < 6:
-        value = dict(zip(keys() + [(1, "k")], some(), strict=False))
+        value = dict(zip([*keys(), (1, "k")], some(), strict=False))
     elif kind == 6:
         value = chance.choice([set, frozenset])(keys())
     else:

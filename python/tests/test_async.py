@@ -1,22 +1,16 @@
-"""The async verbs: on the loop's own thread, on any number of loops, and with Django's promise to subclasses."""
+"""The async verbs: on the loop's own thread, on any number of loops, overridden or not."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest import mock
 
-import django
 import pytest
-from backends import a_location
-from django.core.cache.backends.base import BaseCache
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.asyncio import async_unsafe
-
-from hotclub.django import LocMemCache
 
 
 async def every_verb(cache: Any) -> None:
@@ -67,7 +61,9 @@ async def loaded() -> str:
 
 
 @pytest.mark.parametrize("loader", [loaded, lambda: loaded(), lambda: "awaited", "awaited"])
-def test_aget_or_set_takes_values_functions_and_coroutine_functions(plain: Any, loader: Any) -> None:
+def test_aget_or_set_takes_values_functions_and_coroutine_functions(
+    plain: Any, loader: Any
+) -> None:
     async def main() -> None:
         assert await plain.aget_or_set("k", loader) == "awaited"
         assert await plain.aget("k") == "awaited"
@@ -115,7 +111,8 @@ def test_one_cache_serves_loops_in_several_threads(plain: Any) -> None:
     plain.set("total", 0)
     done: list[int] = []
     threads = [
-        threading.Thread(target=lambda name=name: done.append(asyncio.run(work(name)))) for name in "abc"
+        threading.Thread(target=lambda name=name: done.append(asyncio.run(work(name))))
+        for name in "abc"
     ]
     for thread in threads:
         thread.start()
@@ -197,79 +194,3 @@ def test_a_value_that_asks_the_database_is_pickled_in_a_thread(plain: Any, store
 
 async def _call(function: Callable[[], Any]) -> Any:
     return function()
-
-
-# Before Django 6.1 the async twins of the others never asked the sync verb.
-OVERRIDABLE = ["get", "set", "add", "touch", "delete", "clear"]
-if django.VERSION >= (6, 1):
-    OVERRIDABLE += ["get_many", "set_many", "delete_many", "has_key", "incr", "get_or_set"]
-
-
-@pytest.mark.parametrize("verb", OVERRIDABLE)
-def test_an_overridden_sync_verb_answers_its_async_twin_in_a_thread(verb: str) -> None:
-    seen: list[int] = []
-
-    def slow(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        seen.append(threading.get_ident())
-        time.sleep(0.001)
-        return getattr(LocMemCache, verb)(self, *arguments, **keywords)
-
-    cache = type("Slow", (LocMemCache,), {verb: slow})(a_location(), {})
-    LocMemCache.set(cache, "k", 1)
-    many: dict[str, tuple[Any, ...]] = {"get_many": (["k"],), "delete_many": (["k"],), "clear": ()}
-    placed = many | {"set_many": ({"k": 1},), **dict.fromkeys(["set", "add", "get_or_set"], ("k", 1))}
-    asyncio.run(getattr(cache, f"a{verb}")(*placed.get(verb, ("k",))))
-    assert seen
-    assert threading.get_ident() not in seen
-
-
-def test_an_overridden_verb_is_used_by_the_compound_async_verbs() -> None:
-    class Counted(LocMemCache):
-        gets = 0
-
-        def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-            Counted.gets += 1
-            return super().get(key, default, version)
-
-    cache = Counted(a_location(), {})
-    asyncio.run(cache.aget_or_set("k", 1))
-    asyncio.run(cache.aget_many(["k", "l"]))
-    assert Counted.gets == 4
-    assert type(cache).aset is LocMemCache.aset
-    assert type(cache).aget is BaseCache.aget
-
-
-def test_a_subclass_with_verbs_of_its_own_still_awaits_loaders() -> None:
-    class Slow(LocMemCache):
-        def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-            return super().get(key, default, version)
-
-    cache = Slow(a_location(), {})
-    assert asyncio.run(cache.aget_or_set("k", loaded)) == "awaited"
-    assert cache.get("k") == "awaited"
-
-
-def test_a_subclass_may_have_async_verbs_of_its_own() -> None:
-    class Own(LocMemCache):
-        def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-            return "sync"
-
-        async def aget(self, key: Any, default: Any = None, version: Any = None) -> Any:
-            return "async"
-
-    assert asyncio.run(Own(a_location(), {}).aget("k")) == "async"
-
-
-def test_a_subclass_of_a_subclass_keeps_what_was_overridden() -> None:
-    class Slow(LocMemCache):
-        def set(self, *arguments: Any, **keywords: Any) -> None:
-            self.thread = threading.get_ident()
-            super().set(*arguments, **keywords)
-
-    class Below(Slow):
-        pass
-
-    cache = Below(a_location(), {})
-    asyncio.run(cache.aset("k", 1))
-    assert cache.thread != threading.get_ident()
-    assert cache.get("k") == 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+import pytest
+
 import clocks
 import programs
-import pytest
 from backends import BACKENDS, KEEPING
 from people import Person
 

@@ -1,18 +1,17 @@
-"""Full keys are Django's, whatever makes them: parts of any type, reassigned attributes, overridden methods."""
+"""Full keys are Django's, whatever makes them: parts of any type, new attributes, overridden methods."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import pytest
-from backends import LOCMEM, a_location
-from django.core.cache.backends.base import BaseCache, CacheKeyWarning, default_key_func
-from key_functions import as_it_is, shout
-
+from django.core.cache.backends.base import BaseCache, default_key_func
 from hotclub.django import LocMemCache
+
+from backends import LOCMEM, a_location
+from key_functions import as_it_is, shout
+from operations import BLANK, OPERATIONS, told
 
 
 class Loud(str):
@@ -48,38 +47,11 @@ ODD_KEYS = [
     Part("x"),
     "a:b%s{}",
 ]
-OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "add": lambda cache, key: cache.add(key, 1),
-    "get": lambda cache, key: cache.get(key),
-    "set": lambda cache, key: cache.set(key, 1),
-    "incr": lambda cache, key: cache.incr(key),
-    "decr": lambda cache, key: cache.decr(key),
-    "touch": lambda cache, key: cache.touch(key),
-    "delete": lambda cache, key: cache.delete(key),
-    "get_many": lambda cache, key: cache.get_many(["fine", key]),
-    "set_many": lambda cache, key: cache.set_many({key: 1, "fine": 2}),
-    "delete_many": lambda cache, key: cache.delete_many([key, "fine"]),
-    "has_key": lambda cache, key: cache.has_key(key),
-    "get_or_set": lambda cache, key: cache.get_or_set(key, 1),
-    "incr_version": lambda cache, key: cache.incr_version(key),
-}
-LONG, BLANK = "k" * 251, "a key with blanks\n"
 
 
 def behind(location: str, OPTIONS: dict[str, Any] | None = None) -> LocMemCache:
     """A second cache on a store, that takes full keys."""
     return LocMemCache(location, {"KEY_FUNCTION": as_it_is, "OPTIONS": OPTIONS or {}})
-
-
-def told(operation: Callable[[Any, Any], Any], cache: Any, key: Any) -> list[tuple[Any, str]]:
-    """The warnings of an operation."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            operation(cache, key)
-        except ValueError as error:
-            assert "not found" in str(error)  # noqa: PT017
-    return [(warning.category, str(warning.message)) for warning in caught]
 
 
 @pytest.mark.filterwarnings("ignore::django.core.cache.CacheKeyWarning")
@@ -96,7 +68,9 @@ def test_a_full_key_is_put_together_as_django_does(key: Any, version: Any) -> No
     assert behind(location).get(full) is None
 
 
-@pytest.mark.parametrize("function", [shout, "key_functions.shout"], ids=["callable", "dotted path"])
+@pytest.mark.parametrize(
+    "function", [shout, "key_functions.shout"], ids=["callable", "dotted path"]
+)
 def test_a_key_function_is_called_with_key_prefix_and_version(make: Any, function: Any) -> None:
     location = a_location()
     cache = make(LOCATION=location, KEY_FUNCTION=function, KEY_PREFIX="p", VERSION="v")
@@ -109,7 +83,11 @@ def test_a_key_function_is_called_with_key_prefix_and_version(make: Any, functio
 def test_prefixes_and_versions_keep_entries_apart(cache: Any) -> None:
     cache.set("k", "one")
     cache.set("k", "two", version=2)
-    assert (cache.get("k"), cache.get("k", version=2), cache.get("k", version=3)) == ("one", "two", None)
+    assert (cache.get("k"), cache.get("k", version=2), cache.get("k", version=3)) == (
+        "one",
+        "two",
+        None,
+    )
     cache.key_prefix = "other"
     assert cache.get("k") is None
 
@@ -225,34 +203,3 @@ def test_an_overridden_make_key_makes_the_stored_key() -> None:
     cache.set("k", 2, version=5)
     found = behind(location).get_many(["hashed-k-None", "hashed-k-5"])
     assert found == {"hashed-k-None": 1, "hashed-k-5": 2}
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
-@pytest.mark.parametrize("key", [LONG, BLANK, "k " * 150, "\x7f", "é" * 251], ids=ascii)
-def test_every_verb_warns_of_unportable_keys_with_djangos_words(pair: Any, operation: Any, key: str) -> None:
-    ours, theirs = pair()
-    for present in (False, True):
-        if present and pair.backend.keeps:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ours.set(key, 1)
-                theirs.set(key, 1)
-        expected = told(operation, theirs, key)
-        assert told(operation, ours, key) == expected
-        assert expected[0][0] is CacheKeyWarning
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
-@pytest.mark.parametrize("character", ["k", "é", "日", "\U0001f3b7", "\u2028"], ids=ascii)
-def test_250_characters_are_no_cause_for_a_warning(pair: Any, operation: Any, character: str) -> None:
-    ours, _ = pair()
-    assert told(operation, ours, character * (250 - len(":1:"))) == []
-    assert told(operation, ours, character * (251 - len(":1:"))) != []
-
-
-def test_a_warning_made_an_error_stops_the_verb(cache: Any) -> None:
-    with pytest.raises(CacheKeyWarning):
-        cache.set(BLANK, 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert cache.get(BLANK) is None

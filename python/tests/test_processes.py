@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import programs
 import pytest
+
+import programs
 from backends import KEEPING, Backend
 
 # A child that hangs is ended by its alarm; one that fails says where.
@@ -164,7 +165,9 @@ def test_no_increment_is_lost_between_threads(plain: Any, first: Any) -> None:
     plain.set("total", first)
 
     def work(number: int) -> list[Any]:
-        return [plain.incr("total") if number % 2 else -plain.decr("total", -1) for _ in range(1000)]
+        return [
+            plain.incr("total") if number % 2 else -plain.decr("total", -1) for _ in range(1000)
+        ]
 
     seen = in_threads(4, work)
     assert plain.get("total") == first + 4000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import programs
 import pytest
+
+import programs
 from backends import KEEPING, Backend
 
 CALLING = """
@@ -34,7 +35,9 @@ each_backend = pytest.mark.parametrize("backend", KEEPING, ids=lambda backend: b
 
 @each_backend
 @pytest.mark.parametrize("method", ["__reduce__", "__getstate__", "__setstate__", "__del__"])
-@pytest.mark.parametrize("verb", ["set('k', v)", "add('k', v)", "set_many({'k': v})", "get_or_set('k', v)"])
+@pytest.mark.parametrize(
+    "verb", ["set('k', v)", "add('k', v)", "set_many({'k': v})", "get_or_set('k', v)"]
+)
 def test_a_value_may_call_the_cache_while_it_is_stored_read_or_freed(
     backend: Any, method: str, verb: str
 ) -> None:

@@ -7,16 +7,28 @@ import fractions
 import time
 from typing import Any
 
-import clocks
 import pytest
-from backends import a_location
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
-
 from hotclub.django import LocMemCache
+
+import clocks
+from backends import a_location
 
 KEPT = [None, 1, 300, 86400 * 365 * 100, 2**31, 2**62, 2**63 - 1, 2**64, 10**30, 60.5, 1e18, 1e300, True,
         float("inf"), float("nan"), fractions.Fraction(120, 2), DEFAULT_TIMEOUT]  # fmt: skip
-NOT_KEPT = [0, -1, -300, -(2**63), -(10**30), 0.0, -0.0, -0.5, float("-inf"), False, fractions.Fraction(0)]
+NOT_KEPT = [
+    0,
+    -1,
+    -300,
+    -(2**63),
+    -(10**30),
+    0.0,
+    -0.0,
+    -0.5,
+    float("-inf"),
+    False,
+    fractions.Fraction(0),
+]
 REFUSED = ["5", "", b"5", [], {}, object(), decimal.Decimal("1.5"), 1 + 1j]
 
 
@@ -83,7 +95,9 @@ def test_the_timeout_setting_is_the_default(pair: Any, setting: Any, kept: bool)
         assert (ours.get("k") is not None) is kept
 
 
-@pytest.mark.parametrize("default", [None, 0, -1, 60, 0.0, True, 2**70, fractions.Fraction(3, 2)], ids=repr)
+@pytest.mark.parametrize(
+    "default", [None, 0, -1, 60, 0.0, True, 2**70, fractions.Fraction(3, 2)], ids=repr
+)
 def test_a_reassigned_default_timeout_holds(pair: Any, default: Any) -> None:
     ours, theirs = pair()
     for target in (ours, theirs):
@@ -98,9 +112,8 @@ def test_a_value_is_there_until_its_timeout_and_not_after(cache: Any, timeout: A
     began = time.monotonic()
     for key in "abc":
         cache.set(key, [key], timeout)
-    clocks.until(lambda: cache.get("a") is None)
+    clocks.until(lambda: cache.get_many("abcd") == {"d": ["d"]})
     assert time.monotonic() - began >= 0.03
-    assert cache.get_many("abcd") == {"d": ["d"]}
     assert not cache.has_key("b")
     assert cache.touch("b", 60) is False
     assert cache.add("c", "again") is True
@@ -109,23 +122,24 @@ def test_a_value_is_there_until_its_timeout_and_not_after(cache: Any, timeout: A
 
 
 def test_touch_gives_a_new_time(cache: Any) -> None:
-    cache.set("longer", 1, 0.05)
+    cache.set("longer", 1, 0.3)
     cache.set("shorter", 1, 300)
-    cache.set("for-ever", 1, 0.05)
+    cache.set("for-ever", 1, 0.3)
     assert cache.touch("longer", 300) is True
     assert cache.touch("shorter", 0.05) is True
     assert cache.touch("for-ever", None) is True
-    clocks.until(lambda: cache.get("shorter") is None)
+    cache.set("old", 1, 0.3)
+    clocks.until(lambda: cache.get_many(["shorter", "old"]) == {})
     assert cache.get_many(["longer", "for-ever"]) == {"longer": 1, "for-ever": 1}
 
 
 def test_incr_keeps_the_time_and_set_gives_a_new_one(cache: Any) -> None:
-    cache.set_many({"counted": 1, "counted-slowly": 1.5, "set": 1}, 0.15)
+    cache.set_many({"counted": 1, "counted-slowly": 1.5, "set": 1}, 0.4)
     cache.incr("counted")
     cache.incr("counted-slowly", 1.5)
     cache.set("set", 2)
     clocks.until(lambda: cache.get("counted") is None)
-    clocks.until(lambda: cache.get("counted-slowly") is None, limit=0.2)
+    clocks.until(lambda: cache.get("counted-slowly") is None, limit=0.5)
     assert cache.get("set") == 2
 
 

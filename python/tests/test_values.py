@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from shapes import random_value, shape
 
 NOW = datetime.datetime(2024, 2, 29, 12, 30, 1, 999, tzinfo=datetime.UTC)
@@ -34,7 +35,7 @@ class Notes(list[Any]):
     pass
 
 
-class Point(collections.namedtuple("Point", "x y")):  # noqa: PYI024
+class Point(collections.namedtuple("Point", "x y")):
     pass
 
 
@@ -106,7 +107,9 @@ MUTABLE = {
 }
 
 
-@pytest.mark.parametrize("value", [*IMMUTABLE.values(), *MUTABLE.values()], ids=[*IMMUTABLE, *MUTABLE])
+@pytest.mark.parametrize(
+    "value", [*IMMUTABLE.values(), *MUTABLE.values()], ids=[*IMMUTABLE, *MUTABLE]
+)
 def test_a_value_comes_back_as_it_was_by_every_road(cache: Any, value: Any) -> None:
     written = shape(value)
     cache.set("set", value)

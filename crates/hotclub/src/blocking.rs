@@ -95,7 +95,7 @@ impl Cache {
     /// too, all who wait get that error, and nothing is stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Loader`](crate::ErrorKind::Loader) with the loader's error as source.
+    /// [`ErrorKind::Loader`] with the loader's error as source.
     pub fn get_or_try_set<T, E>(
         &self,
         key: &str,

@@ -79,8 +79,12 @@ impl Backend for Broken {
             | (Fault::ReplaceCreates, Condition::IfPresent, _)
             | (Fault::CasIgnoresTheToken, Condition::IfCas(_), _) => options.condition = Condition::Always,
             (Fault::GoneKeepsTheOldValue, _, Life::Gone) => return Ok(true),
-            (Fault::LivesAreLonger, _, Life::For(time)) => options.life = Life::For(time + Duration::from_millis(1)),
-            (Fault::LargeSetKeepsTheOld, Condition::Always, _) => options.condition = Condition::IfCas(u64::MAX),
+            (Fault::LivesAreLonger, _, Life::For(time)) => {
+                options.life = Life::For(time + Duration::from_millis(1))
+            }
+            (Fault::LargeSetKeepsTheOld, Condition::Always, _) => {
+                options.condition = Condition::IfCas(u64::MAX)
+            }
             (Fault::SetKeepsTheOldLife, Condition::Always, Life::For(_))
                 if self.0.get(key, &GetOptions::peek())?.is_some() =>
             {
@@ -106,7 +110,9 @@ impl Backend for Broken {
                 Ok(delta)
             }
             Fault::IncrIsTwoSteps => {
-                let Some(entry) = self.0.get(key, &GetOptions::peek())? else { return self.0.incr(key, delta) };
+                let Some(entry) = self.0.get(key, &GetOptions::peek())? else {
+                    return self.0.incr(key, delta);
+                };
                 let Ok(Ok(number)) = std::str::from_utf8(&entry.value).map(str::parse::<i128>) else {
                     return self.0.incr(key, delta);
                 };
@@ -197,7 +203,8 @@ fn random_verbs_find_faults_too() {
     let found = |fault| {
         inputs.iter().any(|bytes| {
             let hand = ManualClock::new();
-            let backend = Broken(MemoryBackend::with_clock(MemoryConfig::bytes(1 << 20), hand.clock()), fault);
+            let backend =
+                Broken(MemoryBackend::with_clock(MemoryConfig::bytes(1 << 20), hand.clock()), fault);
             op::run(&op::decode(bytes), &backend, &hand, op::Check::Exact).is_err()
         })
     };

@@ -25,9 +25,9 @@ _incr = _hotclub.Cache.incr
 
 #: For each sync verb, the async ones whose answer depends on it.
 ASYNC_OF: dict[str, tuple[str, ...]] = {
-    "get": ("aget", "aget_many", "aget_or_set", "aincr_version", "adecr_version"),
+    "get": ("aget", "aget_many", "aincr_version", "adecr_version"),
     "set": ("aset", "aset_many", "aincr_version", "adecr_version"),
-    "add": ("aadd", "aget_or_set"),
+    "add": ("aadd",),
     "touch": ("atouch",),
     "delete": ("adelete", "adelete_many", "aincr_version", "adecr_version"),
     "get_many": ("aget_many",),

@@ -31,19 +31,20 @@ pub struct Capability {
     pub native_many: bool,
     /// `touch` is one atomic step.
     pub native_touch: bool,
-    /// [`Condition::IfCas`] works.
+    /// [`Condition::IfCas`](crate::backend::Condition::IfCas) works.
     pub cas: bool,
-    /// [`Entry::deadline`] can be read.
+    /// [`Entry::deadline`](crate::Entry::deadline) can be read.
     pub ttl_readable: bool,
-    /// [`Flags`] are kept beside the value.
+    /// [`Flags`](crate::Flags) are kept beside the value.
     pub flags: bool,
-    /// [`Scope::Prefix`] works.
+    /// [`Scope::Prefix`](crate::backend::Scope::Prefix) works.
     pub clear_prefix: bool,
     /// The server tells its clients what changed.
     pub push_invalidation: bool,
-    /// [`Backend::lease`], [`Backend::fill`] and [`Backend::release`] work.
+    /// [`lease`](crate::backend::Backend::lease), [`fill`](crate::backend::Backend::fill) and
+    /// [`release`](crate::backend::Backend::release) work.
     pub leases: bool,
-    /// [`Backend::bump`] and [`GetOptions::tags`] work.
+    /// [`bump`](crate::backend::Backend::bump) and [`GetOptions::tags`](crate::backend::GetOptions::tags) work.
     pub tags: bool,
     /// The longest full key, in bytes.
     pub max_key: Option<usize>,

@@ -42,3 +42,11 @@ impl Backend for DummyBackend {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::DummyBackend;
+    use crate::testing::conformance;
+
+    conformance!(dummy, |_clock| DummyBackend);
+}

@@ -15,7 +15,7 @@ pub enum Condition {
     IfAbsent,
     /// Only if there is a live entry (replace).
     IfPresent,
-    /// Only if the live entry still has this token ([`Entry::cas`]).
+    /// Only if the live entry still has this token ([`Entry::cas`](crate::Entry::cas)).
     IfCas(u64),
 }
 
@@ -36,11 +36,11 @@ pub struct GetOptions {
     pub touch: Option<Life>,
     /// Does not count as use of the entry, nor as hit or miss.
     pub peek: bool,
-    /// Fills [`Entry::deadline`].
+    /// Fills [`Entry::deadline`](crate::Entry::deadline).
     pub want_deadline: bool,
-    /// Fills [`Entry::cas`].
+    /// Fills [`Entry::cas`](crate::Entry::cas).
     pub want_cas: bool,
-    /// Fills [`Entry::tags`] with the stamps of these tags.
+    /// Fills [`Entry::tags`](crate::Entry::tags) with the stamps of these tags.
     pub tags: Vec<Tag>,
 }
 
@@ -107,6 +107,6 @@ pub struct Item<'a> {
 pub enum Scope<'a> {
     /// Every entry of the store, whoever wrote it (Django's `clear`).
     All,
-    /// The entries whose full key starts with this; needs [`Capability::clear_prefix`].
+    /// The entries whose full key starts with this; needs [`Capability::clear_prefix`](super::Capability::clear_prefix).
     Prefix(&'a str),
 }

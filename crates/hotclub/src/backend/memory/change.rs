@@ -19,7 +19,7 @@ pub struct Seen<'a, V> {
     pub deadline_ms: Option<u64>,
 }
 
-/// What an [`update`](Store::update) does to the entry it saw.
+/// What an [`update`](super::Store::update) does to the entry it saw.
 #[derive(Debug)]
 pub enum Change<V> {
     /// Nothing.
@@ -30,6 +30,8 @@ pub enum Change<V> {
     Exchange(V),
     /// Gives the live entry a new life, without counting as use. [`Life::Gone`] removes it.
     Touch(Life),
+    /// The same for a lookup: counts as a hit and as use, or as a miss if there is no live entry.
+    Read(Life),
     /// Removes the entry.
     Remove,
 }

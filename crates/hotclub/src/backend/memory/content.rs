@@ -12,7 +12,8 @@ use hashbrown::HashTable;
 /// What an entry costs beside its key and value: the block's header and its share of the index.
 const INDEX_SHARE: usize = 16;
 /// Index places looked at by each insert, so that expired entries do not pile up.
-const SWEEP_STEP: usize = 2;
+/// At 4 they can make up a quarter of the table at most, which is below the load at which it grows.
+const SWEEP_STEP: usize = 4;
 
 pub(super) struct Content<V> {
     index: HashTable<Pointer<V>>,

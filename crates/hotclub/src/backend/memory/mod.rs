@@ -136,9 +136,9 @@ impl Backend for MemoryBackend {
             let usage = if options.peek { Usage::Peek } else { Usage::Count };
             return Ok(self.store.get(key.as_bytes(), usage, |seen| self.entry(&seen, options)));
         };
-        Ok(self.store.update(key.as_bytes(), None, |seen| match seen {
-            Some(seen) => (Change::Touch(life), Some(self.entry(&seen, options))),
-            None => (Change::Keep, None),
+        Ok(self.store.update(key.as_bytes(), None, |seen| {
+            let change = if options.peek { Change::Touch(life) } else { Change::Read(life) };
+            (change, seen.map(|seen| self.entry(&seen, options)))
         }))
     }
 
@@ -199,6 +199,13 @@ impl Backend for MemoryBackend {
 pub(crate) const ROOM: Room = Room { scheme: "memory", options: MemoryConfig::OPTIONS, open };
 
 fn open(url: &url::Url, options: &mut Options) -> Result<Arc<dyn Backend>> {
+    let more =
+        !url.path().is_empty() && url.path() != "/" || url.port().is_some() || url.fragment().is_some();
+    if more || !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(
+            "only a name may stand in the URL before the options: memory://NAME?max_bytes=…",
+        ));
+    }
     let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
     if host.is_some() && options.has("name") {
         return Err(Error::config("the store's name is given twice, in the URL and as an option"));

@@ -135,6 +135,7 @@ impl<V: Weigh> Store<V> {
                     write.remove(found, live.is_some());
                     write.removed.value = Some(value);
                 }
+                Change::Read(life) => write.read(found, live, life),
                 Change::Touch(Life::Gone) | Change::Remove => write.remove(found, live.is_some()),
                 Change::Store(value, life) => {
                     written = write.store(hash, key, value, life, limit, live.is_some());

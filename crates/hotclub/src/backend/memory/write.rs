@@ -35,6 +35,21 @@ impl<V: Weigh> Write<'_, V> {
         }
     }
 
+    /// A lookup that gives a new life.
+    pub(super) fn read(&mut self, found: Option<Pointer<V>>, live: Option<Pointer<V>>, life: Life) {
+        let Some(pointer) = live else {
+            count(&self.shard.counters.misses, 1);
+            return;
+        };
+        count(&self.shard.counters.hits, 1);
+        if life == Life::Gone {
+            self.remove(found, true);
+            return;
+        }
+        self.content.node_mut(pointer).set_deadline(deadline_of(life, self.now));
+        self.used(pointer);
+    }
+
     fn used(&mut self, pointer: Pointer<V>) {
         match self.store.config().policy() {
             Policy::Lru => self.content.move_to_front_of_main(pointer),

@@ -57,6 +57,7 @@ impl Stage {
         };
         if plan == Plan::GiveUp {
             let polled = follower.poll(&mut Context::from_waker(Waker::noop()));
+            (0..4).for_each(|_| thread::yield_now()); // time in which it may be woken, in vain
             if let std::task::Poll::Ready(Outcome::Leads(leader)) = polled {
                 self.lead(leader, plan);
             }

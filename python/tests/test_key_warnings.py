@@ -1,0 +1,46 @@
+"""Keys that memcached would refuse: Django's warnings, word for word, from every verb."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from django.core.cache.backends.base import CacheKeyWarning
+
+from operations import BLANK, LONG, OPERATIONS, told
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("key", [LONG, BLANK, "k " * 150, "\x7f", "é" * 251], ids=ascii)
+def test_every_verb_warns_of_unportable_keys_with_djangos_words(
+    pair: Any, operation: Any, key: str
+) -> None:
+    ours, theirs = pair()
+    for present in (False, True):
+        if present and pair.backend.keeps:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ours.set(key, 1)
+                theirs.set(key, 1)
+        expected = told(operation, theirs, key)
+        assert told(operation, ours, key) == expected
+        assert expected[0][0] is CacheKeyWarning
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("character", ["k", "é", "日", "\U0001f3b7", "\u2028"], ids=ascii)
+def test_250_characters_are_no_cause_for_a_warning(
+    pair: Any, operation: Any, character: str
+) -> None:
+    ours, _ = pair()
+    assert told(operation, ours, character * (250 - len(":1:"))) == []
+    assert told(operation, ours, character * (251 - len(":1:"))) != []
+
+
+def test_a_warning_made_an_error_stops_the_verb(cache: Any) -> None:
+    with pytest.raises(CacheKeyWarning):
+        cache.set(BLANK, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert cache.get(BLANK) is None
