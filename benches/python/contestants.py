@@ -14,7 +14,6 @@ import django
 from django.conf import settings
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
-
 from hotclub._hotclub import DEBUG_BUILD
 
 HOTCLUB = "hotclub LocMemCache"

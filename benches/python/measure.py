@@ -11,7 +11,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import contestants
@@ -47,7 +47,6 @@ class Row:
     candidate: str = contestants.HOTCLUB
     most_rounds: int = 1000
     most_calls: int = 1_000_000
-    unit: str = "ns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,7 @@ class Figure:
     ratio: float
     #: The same of the best slices.
     ratio_of_bests: float
-    target: float | None = field(default=None)
-    unit: str = "ns"
+    target: float | None = None
 
     @property
     def is_met(self) -> bool | None:
@@ -111,7 +109,6 @@ def figure(row: Row, name: str, times: dict[str, list[float]]) -> Figure:
         ratio=statistics.median(b / a for a, b in zip(own, other, strict=True)),
         ratio_of_bests=min(other) / min(own),
         target=row.target if name == row.candidate else None,
-        unit=row.unit,
     )
 
 

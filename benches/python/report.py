@@ -12,10 +12,10 @@ HEAD = "case,contestant,median,best,unit,against,compared,target,met"
 
 def print_table(figures: list[Figure]) -> None:
     """One block a row: times, the median of the rounds' ratios, the ratio of the best slices."""
-    print(f"\n{'':44}{'best':>10}{'median':>10}   {'ratio':>8}{'of bests':>10}")
+    print(f"\n{'ns a call':44}{'best':>10}{'median':>10}   {'ratio':>8}{'of bests':>10}")
     for case, group in groupby(figures, key=lambda figure: figure.case):
         members = list(group)
-        print(f"{case} ({members[0].unit})")
+        print(case)
         for one in members:
             times = f"{_time(one.best)}{_time(one.median)}"
             ratios = f"{one.ratio:>8.2f}x{one.ratio_of_bests:>9.2f}x"
@@ -54,7 +54,7 @@ def write_csv(path: Path, facts: list[str], figures: list[Figure]) -> None:
 def _line(figure: Figure) -> str:
     target = "" if figure.target is None else f">= {figure.target}"
     met = {None: "", True: "yes", False: "no"}[figure.is_met]
-    times = f"{figure.median:.1f},{figure.best:.1f},{figure.unit}"
+    times = f"{figure.median:.1f},{figure.best:.1f},ns of CPU a call"
     return (
         f"{figure.case},{figure.contestant},{times},"
         f"{figure.against},{figure.ratio:.3f},{target},{met}"

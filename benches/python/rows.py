@@ -71,7 +71,8 @@ def _loops(everybody: dict[str, Any], loop: Callable[[Any, int], None]) -> dict[
 
 def verify(name: str, got: Any, expected: Any) -> None:
     """Equal, of the same type, and a copy where the caller could change it; cachebox does not copy."""
-    assert got == expected and type(got) is type(expected), f"{name} gave {got!r}"
+    assert type(got) is type(expected), f"{name} gave {got!r}"
+    assert got == expected, f"{name} gave {got!r}"
     copies = name in (contestants.HOTCLUB, contestants.DJANGO)
     if copies and isinstance(expected, dict):
         assert got is not expected, f"{name} gave the object itself"

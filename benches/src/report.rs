@@ -16,10 +16,10 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
     for (index, name) in contestants.iter().enumerate() {
         println!("  {}: {name}", letter(index));
     }
-    let head: String = (0..contestants.len()).map(|index| format!("{:>20}", letter(index))).collect();
+    let head: String = (0..contestants.len()).map(|index| format!("{:>21}", letter(index))).collect();
     println!("{:32}{head}", "");
     for case in rows.chunk_by(|one, other| one.case == other.case) {
-        let cells: String = case.iter().map(|row| format!("{:>20}", cell(row))).collect();
+        let cells: String = case.iter().map(|row| format!("{:>21}", cell(row))).collect();
         println!("{:32}{cells}", case[0].case);
     }
 }

@@ -1,9 +1,9 @@
 //! hotclub's store as Rust code uses it, and its bytes backend behind the trait that all rooms share.
 use super::{Contestant, Value};
+use ::hotclub::Life;
 use ::hotclub::backend::memory::{Change, MemoryBackend, MemoryConfig, Store, Usage, Weigh};
 use ::hotclub::backend::{Backend, GetOptions, SetOptions};
 use ::hotclub::clock::Clock;
-use ::hotclub::Life;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The Python door of hotclub: the extension module `hotclub._hotclub`.
 //!
-//! One class, [`cache::Cache`], holds the verbs of a Django cache backend; thin Python classes with Django's
+//! One class, `cache::Cache`, holds the verbs of a Django cache backend; thin Python classes with Django's
 //! names put it before Django's base class. Values of common types never pass through `pickle`; immutable
 //! ones are kept as the objects they are. Nothing here starts a thread or opens a socket at import.
 use pyo3::prelude::*;
