@@ -45,7 +45,7 @@ def _writes() -> list[Row]:
         Row("set 1 KB dict", partial(_set, values.ROW), 5),
         Row("set small str; new keys; 300 fit", _set_evicting),
         Row("incr", _incr, 25),
-        Row("delete", _delete, 25, most_calls=DELETED_AT_MOST),
+        Row("delete", _delete, 25),
     ]
 
 
@@ -151,21 +151,21 @@ def _incr() -> dict[str, Slice]:
     return _loops(everybody, loop)
 
 
-#: Each slice deletes keys that were set, untimed, just before.
-DELETED_AT_MOST = 2_000
-
-
 def _delete() -> dict[str, Slice]:
-    keys = [f"user:{number:06}" for number in range(DELETED_AT_MOST)]
+    """Keys that are there: a hundred at a time are set, untimed, just before they are deleted."""
+    keys = list(_hundred())
 
     def loop(cache: Any, calls: int) -> None:
         for key in keys[:calls]:
             cache.delete(key)
 
     def one_slice(cache: Any, calls: int) -> float:
-        for key in keys[:calls]:
-            cache.set(key, values.TEXT)
-        return timed(partial(loop, cache))(calls)
+        seconds = 0.0
+        for done in range(0, calls, len(keys)):
+            for key in keys:
+                cache.set(key, values.TEXT)
+            seconds += timed(partial(loop, cache))(min(len(keys), calls - done))
+        return seconds
 
     everybody = _everybody(proxied=False)
     for name, cache in everybody.items():

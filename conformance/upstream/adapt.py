@@ -26,7 +26,9 @@ def adapt_own_tests(plan: Plan, kind: Kind, target: type[Any]) -> list[str]:
         return ["FileBasedCacheTests.test_touch: the common one, for its own mocks Python's clock"]
     if kind.name == "locmem" and not _shares_dicts(target):
         del tests.LocMemCacheTests.setUp
-        return ["LocMemCacheTests.setUp: left out, the class has no `_cache` and `_expire_info` to share"]
+        return [
+            "LocMemCacheTests.setUp: left out, the class has no `_cache` and `_expire_info` to share"
+        ]
     return []
 
 

@@ -53,12 +53,16 @@ def _run(arguments: argparse.Namespace) -> int:
     backend = arguments.backend or kind.django
     check_django(arguments.python, arguments.django)
     check_importable(
-        arguments.python, kind.client, "the tests name its exceptions: install requirements.txt there"
+        arguments.python,
+        kind.client,
+        "the tests name its exceptions: install requirements.txt there",
     )
     check_importable(arguments.python, backend, "given as --backend")
     tests = prepare(arguments.python, arguments.django, work)
     environment = Environment(arguments.python, tests, work, arguments.time_limit)
-    order = Order(kind, backend, _series(arguments.django), arguments.with_optional, arguments.match)
+    order = Order(
+        kind, backend, _series(arguments.django), arguments.with_optional, arguments.match
+    )
     groups = _groups(kind, arguments.groups)
     outcomes = _run_groups(environment, order, groups, arguments.jobs)
     print(_line(outcome.report for outcome in outcomes), flush=True)
@@ -66,7 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if ran and all(outcome.good for outcome in outcomes) else 1
 
 
-def _run_groups(environment: Environment, order: Order, groups: list[str], jobs: int) -> list[Outcome]:
+def _run_groups(
+    environment: Environment, order: Order, groups: list[str], jobs: int
+) -> list[Outcome]:
     outcomes = []
     with ThreadPoolExecutor(jobs) as pool:
         try:
@@ -82,21 +88,49 @@ def _run_groups(environment: Environment, order: Order, groups: list[str], jobs:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Runs Django's own cache tests over a cache class.")
+    parser = argparse.ArgumentParser(
+        description="Runs Django's own cache tests over a cache class."
+    )
     add = parser.add_argument
-    add("--python", required=True, help="a Python with Django, the wheel and requirements.txt installed")
+    add(
+        "--python",
+        required=True,
+        help="a Python with Django, the wheel and requirements.txt installed",
+    )
     add("--django", required=True, metavar="X.Y.Z", help="the Django version whose tests are run")
-    add("--kind", choices=sorted(KINDS), default="locmem", help="the kind of cache (default: locmem)")
-    add("--backend", metavar="PATH", help="dotted path of the class under test (default: Django's own)")
+    add(
+        "--kind",
+        choices=sorted(KINDS),
+        default="locmem",
+        help="the kind of cache (default: locmem)",
+    )
+    add(
+        "--backend",
+        metavar="PATH",
+        help="dotted path of the class under test (default: Django's own)",
+    )
     add("--groups", default=",".join(GROUPS), help="own,generic,apps,async, or some of them")
-    add("--work", default=ROOT / "target" / "upstream", help="where the tests are kept (git-ignored)")
+    add(
+        "--work",
+        default=ROOT / "target" / "upstream",
+        help="where the tests are kept (git-ignored)",
+    )
     add("--jobs", type=int, default=2, metavar="N", help="groups run side by side (default: 2)")
     add("--time-limit", type=float, default=600.0, metavar="S", help="seconds for one test process")
-    add("--match", default="", metavar="TEXT", help="only tests with this text in their id; no minimum then")
+    add(
+        "--match",
+        default="",
+        metavar="TEXT",
+        help="only tests with this text in their id; no minimum then",
+    )
     add("--prepare", action="store_true", help="only fetch the tests")
     optional = parser.add_mutually_exclusive_group()
-    optional.add_argument("--with-optional", action="store_true", help="also run the optional exclusions")
-    optional.add_argument("--no-optional", action="store_false", dest="with_optional", help="the default")
+    optional.add_argument(
+        "--with-optional", action="store_true", help="also run the optional exclusions"
+    )
+    optional.add_argument(
+        "--no-optional", action="store_false", dest="with_optional", help="the default"
+    )
     return parser.parse_args()
 
 
@@ -123,7 +157,9 @@ def _print_outcome(outcome: Outcome, order: Order) -> None:
         if ended == FAILED and test not in report.missing:
             print(f"FAILED {test}\n{report.details[test]}")
     if report.missing:
-        print(f"FAILED {len(report.missing)} tests that did not run to their end, from {report.missing[0]}")
+        print(
+            f"FAILED {len(report.missing)} tests that did not run to their end, from {report.missing[0]}"
+        )
     print(f"{outcome.name}: {_line([report])}")
     made = f", {order.backend} was instantiated {report.instances} times" if report.finished else ""
     print(f"  {outcome.seconds:.0f} s{made}")
@@ -147,5 +183,8 @@ def _optional(outcome: Outcome, order: Order) -> list[str]:
 
 def _line(reports: Iterable[Report]) -> str:
     reports = list(reports)
-    counts = (f"{sum(report.count(name) for report in reports)} {name}" for name in (PASSED, FAILED, SKIPPED))
+    counts = (
+        f"{sum(report.count(name) for report in reports)} {name}"
+        for name in (PASSED, FAILED, SKIPPED)
+    )
     return ", ".join(counts)

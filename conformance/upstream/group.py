@@ -104,11 +104,15 @@ def _retry(environment: Environment, order: Order, group: str, outcome: Outcome)
 
 def _judge(order: Order, report: Report, expected: Expected | None) -> list[str]:
     """Everything that makes a run worthless although no test failed."""
-    problems = [f"exclusion {pattern} matches no test: take it out" for pattern in report.unused_exclusions]
+    problems = [
+        f"exclusion {pattern} matches no test: take it out" for pattern in report.unused_exclusions
+    ]
     if report.finished and report.instances == 0 and not order.match:
         problems.append(f"{order.backend} was never instantiated: the tests did not test it")
     if report.strangers:
-        problems.append(f"caches of a class that should have been replaced: {', '.join(report.strangers)}")
+        problems.append(
+            f"caches of a class that should have been replaced: {', '.join(report.strangers)}"
+        )
     if not report.planned and not order.match:
         problems.append("no tests were found")
     elif expected and len(report.planned) < expected.found:

@@ -13,7 +13,11 @@ GROUPS = ("own", "generic", "apps", "async")
 
 # The helper caches of Django's tests are subclasses of LocMemCache; they are built over our class instead.
 # The liberal one stores a key with spaces and of 300 characters, which no memcached takes.
-LIBERAL, CLOSEABLE, FAILING = "cache.liberal_backend", "cache.closeable_cache", "cache.failing_cache"
+LIBERAL, CLOSEABLE, FAILING = (
+    "cache.liberal_backend",
+    "cache.closeable_cache",
+    "cache.failing_cache",
+)
 DERIVED = (LIBERAL, CLOSEABLE, FAILING)
 
 APPS = (
@@ -120,9 +124,15 @@ class Kind:
 
 
 def per_class(
-    classes: tuple[str, ...], reason: str, *methods: str, optional: bool = False, since: Series = (0, 0)
+    classes: tuple[str, ...],
+    reason: str,
+    *methods: str,
+    optional: bool = False,
+    since: Series = (0, 0),
 ) -> tuple[Exclusion, ...]:
     """One exclusion for each method of each class, all for the same reason."""
     return tuple(
-        Exclusion(f"{name}.{method}", reason, optional, since) for name in classes for method in methods
+        Exclusion(f"{name}.{method}", reason, optional, since)
+        for name in classes
+        for method in methods
     )

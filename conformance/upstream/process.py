@@ -57,7 +57,13 @@ def run_tests(environment: Environment, plan: Plan) -> Run:
     if _stopping.is_set():
         raise RunError("interrupted")
     plan.save()
-    command = [environment.python, "-X", "faulthandler", "runtests.py", "--settings=upstream.settings"]
+    command = [
+        environment.python,
+        "-X",
+        "faulthandler",
+        "runtests.py",
+        "--settings=upstream.settings",
+    ]
     command += ["--parallel=1", "--noinput", *plan.labels]
     process = subprocess.Popen(
         command,
@@ -98,7 +104,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _variables(plan: Plan) -> dict[str, str]:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")
+    }
     variables[PLAN_VARIABLE] = str(plan.path)
     variables["PYTHONPATH"] = str(IMPORT_FOLDER)
     variables["TMPDIR"] = plan.scratch
@@ -114,6 +122,10 @@ def _problem(process: subprocess.Popen[str], report: Report, output: str, limit:
         how = f"it died of {signal.Signals(-process.returncode).name}"
     else:
         how = f"it ended with status {process.returncode}"
-    where = f", the test then running was {report.running}" if report.running else " before the first test"
+    where = (
+        f", the test then running was {report.running}"
+        if report.running
+        else " before the first test"
+    )
     tail = "\n".join(output.splitlines()[-OUTPUT_TAIL:])
     return f"the test process did not finish: {how}{where}. It last printed:\n{tail}"

@@ -25,7 +25,11 @@ def ask(python: str, code: str) -> subprocess.CompletedProcess[str]:
     """Runs a line of Python in the caller's virtual environment."""
     try:
         return subprocess.run(
-            [python, "-c", code], capture_output=True, text=True, timeout=QUESTION_LIMIT, check=False
+            [python, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=QUESTION_LIMIT,
+            check=False,
         )
     except OSError as error:
         raise RunError(f"--python {python}: {error.strerror}") from error
@@ -79,10 +83,20 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _download(python: str, version: str, folder: Path) -> Path:
-    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = [
+        python,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     command += ["--no-binary", ":all:", "--dest", str(folder), f"Django=={version}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_LIMIT, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=FETCH_LIMIT, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise RunError(f"pip did not fetch Django {version} within {FETCH_LIMIT:.0f} s") from error
     archives = list(folder.glob("*.tar.gz"))

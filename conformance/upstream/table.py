@@ -37,7 +37,12 @@ def memcached_exclusions(own: str, *methods: str) -> tuple[Exclusion, ...]:
 
 def memcached_figures() -> dict[str, Expected]:
     """The same for both clients; three cull tests skip themselves."""
-    return {"own": Expected(61, 3), "generic": Expected(81), "apps": Expected(410), "async": Expected(53, 3)}
+    return {
+        "own": Expected(61, 3),
+        "generic": Expected(81),
+        "apps": Expected(410),
+        "async": Expected(53, 3),
+    }
 
 
 KINDS = {
@@ -55,9 +60,15 @@ KINDS = {
                 "async": Expected(58),
             },
             own_exclusions=(
-                Exclusion("LocMemCacheTests.test_locking_on_pickle", "asks `_lock.locked()`", optional=True),
                 Exclusion(
-                    "LocMemCacheTests.test_incr_decr_timeout", "reads the dict `_expire_info`", optional=True
+                    "LocMemCacheTests.test_locking_on_pickle",
+                    "asks `_lock.locked()`",
+                    optional=True,
+                ),
+                Exclusion(
+                    "LocMemCacheTests.test_incr_decr_timeout",
+                    "reads the dict `_expire_info`",
+                    optional=True,
                 ),
             ),
             generic_exclusions=ALL_GENERIC,
@@ -103,7 +114,9 @@ KINDS = {
         Kind(
             name="database",
             django="django.core.cache.backends.db.DatabaseCache",
-            own=tuple(f"cache.tests.{name}" for name in (*DATABASE, "CreateCacheTableForDBCacheTests")),
+            own=tuple(
+                f"cache.tests.{name}" for name in (*DATABASE, "CreateCacheTableForDBCacheTests")
+            ),
             store="table",
             # Django's own class fails some: async sessions that call the sync ORM, a query count, and one
             # or two tests with timeouts of a second (it keeps whole seconds). Over it the failing cache
@@ -156,7 +169,9 @@ KINDS = {
                     since=(6, 1),
                 ),
                 Exclusion(
-                    "RedisCacheTests.test_serializer_dumps", "calls `_cache._serializer`", optional=True
+                    "RedisCacheTests.test_serializer_dumps",
+                    "calls `_cache._serializer`",
+                    optional=True,
                 ),
             ),
             generic_exclusions=ALL_GENERIC,

@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use crate::stores::{self, Wish};
 use crate::trace::{Told, action, repr, stored, traced};
 use arc_swap::{ArcSwapOption, Guard};
+use hotclub::Life;
 use hotclub::backend::memory::Store;
 use hotclub::trace::is_on;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -97,6 +98,15 @@ impl Cache {
         Ok(())
     }
 
+    /// Puts this object before the store of another, for `copy.copy`.
+    fn _share(&self, other: &Bound<'_, Self>) -> PyResult<()> {
+        drop(self.backend.set(match other.get().backend()? {
+            Backend::Dummy => Backend::Dummy,
+            Backend::Memory(store) => Backend::Memory(store.clone()),
+        }));
+        Ok(())
+    }
+
     fn _open_dummy(&self) {
         drop(self.backend.set(Backend::Dummy));
     }
@@ -145,7 +155,7 @@ impl Cache {
 
     #[pyo3(
         signature = (key, value, timeout = Given::Nothing, version = None),
-        text_signature = "($self, key, value, timeout=DEFAULT_TIMEOUT, version=None)"
+        text_signature = "($self, key, value, timeout=..., version=None)"
     )]
     fn set(
         slf: &Bound<'_, Self>,
@@ -156,14 +166,16 @@ impl Cache {
     ) -> PyResult<()> {
         let verb = || Self::set_inner(slf, key, value, &timeout, version);
         if is_on() {
-            return traced(slf, || action("set", key), verb, |life| Told::Set(stored(*life))).map(drop);
+            let dummy = matches!(slf.get().backend()?, Backend::Dummy);
+            let tell = |life: &Life| Told::Set(if dummy { KEEPS_NOTHING.into() } else { stored(*life) });
+            return traced(slf, || action("set", key), verb, tell).map(drop);
         }
         verb().map(drop)
     }
 
     #[pyo3(
         signature = (key, value, timeout = Given::Nothing, version = None),
-        text_signature = "($self, key, value, timeout=DEFAULT_TIMEOUT, version=None)"
+        text_signature = "($self, key, value, timeout=..., version=None)"
     )]
     fn add(
         slf: &Bound<'_, Self>,
@@ -174,8 +186,9 @@ impl Cache {
     ) -> PyResult<bool> {
         let verb = || Self::add_inner(slf, key, value, &timeout, version);
         if is_on() {
-            let tell =
-                |added: &bool| Told::Set(if *added { "stored" } else { "not stored: it exists" }.into());
+            let dummy = matches!(slf.get().backend()?, Backend::Dummy);
+            let stored = if dummy { KEEPS_NOTHING } else { "stored" };
+            let tell = |added: &bool| Told::Set(if *added { stored } else { "not stored: it exists" }.into());
             return traced(slf, || action("add", key), verb, tell);
         }
         verb()
@@ -183,7 +196,7 @@ impl Cache {
 
     #[pyo3(
         signature = (key, timeout = Given::Nothing, version = None),
-        text_signature = "($self, key, timeout=DEFAULT_TIMEOUT, version=None)"
+        text_signature = "($self, key, timeout=..., version=None)"
     )]
     fn touch(
         slf: &Bound<'_, Self>,
@@ -254,7 +267,7 @@ impl Cache {
 
     #[pyo3(
         signature = (data, timeout = Given::Nothing, version = None),
-        text_signature = "($self, data, timeout=DEFAULT_TIMEOUT, version=None)"
+        text_signature = "($self, data, timeout=..., version=None)"
     )]
     fn set_many<'py>(
         slf: &Bound<'py, Self>,
@@ -320,6 +333,9 @@ impl Cache {
         Ok(())
     }
 }
+
+/// What a write to the dummy does.
+const KEEPS_NOTHING: &str = "not kept: this backend keeps nothing";
 
 fn truth(value: &bool) -> Told {
     Told::Output(if *value { "True" } else { "False" }.to_owned())

@@ -49,7 +49,7 @@ impl Held {
         {
             return Ok(Held::Integer(number));
         }
-        if let Some(weight) = immutable_weight(value, 0) {
+        if let Some(weight) = immutable_weight(value) {
             let weight = u32::try_from(weight).unwrap_or(u32::MAX);
             return Ok(Held::Object(weight, value.clone().unbind()));
         }
@@ -106,10 +106,21 @@ fn decode<'py>(bytes: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 const DEEPEST: usize = 16;
+/// Tuples may hold the same tuple many times over; beyond this many steps the codec or pickle decides.
+const MOST_STEPS: usize = 1000;
 
 /// The weight of an object that may be shared by reference, close to `sys.getsizeof`; `None` if it may
 /// not. Exact types only: a subclass of `str` may be mutable.
-fn immutable_weight(value: &Bound<'_, PyAny>, depth: usize) -> Option<usize> {
+fn immutable_weight(value: &Bound<'_, PyAny>) -> Option<usize> {
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        return Some(text_weight(text));
+    }
+    let mut steps = MOST_STEPS;
+    weigh(value, 0, &mut steps)
+}
+
+fn weigh(value: &Bound<'_, PyAny>, depth: usize, steps: &mut usize) -> Option<usize> {
+    *steps = steps.checked_sub(1)?;
     if let Ok(text) = value.cast_exact::<PyString>() {
         return Some(text_weight(text));
     }
@@ -129,14 +140,22 @@ fn immutable_weight(value: &Bound<'_, PyAny>, depth: usize) -> Option<usize> {
     if depth == DEEPEST {
         return None;
     }
-    let sum = |sum: Option<usize>, item: Bound<'_, PyAny>| Some(sum? + immutable_weight(&item, depth + 1)?);
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        return tuple.iter().fold(Some(48 + 8 * tuple.len()), sum);
+        return weigh_all(tuple.iter(), 48 + 8 * tuple.len(), depth, steps);
     }
     if let Ok(set) = value.cast_exact::<PyFrozenSet>() {
-        return set.iter().fold(Some(216 + 24 * set.len()), sum);
+        return weigh_all(set.iter(), 216 + 24 * set.len(), depth, steps);
     }
     None
+}
+
+fn weigh_all<'py>(
+    mut items: impl Iterator<Item = Bound<'py, PyAny>>,
+    own: usize,
+    depth: usize,
+    steps: &mut usize,
+) -> Option<usize> {
+    items.try_fold(own, |sum, item| Some(sum + weigh(&item, depth + 1, steps)?))
 }
 
 fn text_weight(text: &Bound<'_, PyString>) -> usize {

@@ -97,6 +97,9 @@ fn now<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
 /// Anything else that can be added to a time: large ints, bools, fractions, numpy's numbers.
 #[cold]
 fn other(timeout: &Bound<'_, PyAny>) -> PyResult<Life> {
+    if timeout.eq(0)? {
+        return Ok(Life::Gone);
+    }
     let now = now(timeout.py())?;
     let end = now.add(timeout)?.extract::<f64>()?;
     Ok(fraction(end - now.extract::<f64>()?))

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyInt, PyType};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyString, PyType};
 
 /// What Django's base module defines, as it was at the first use.
 pub(crate) struct Django {
@@ -31,14 +31,26 @@ pub(crate) fn django(py: Python<'_>) -> PyResult<&'static Django> {
     DJANGO.get_or_try_init(py, || {
         let module = py.import("django.core.cache.backends.base")?;
         let base_cache = module.getattr("BaseCache")?;
-        let original = |&name: &&'static str| Ok((name, base_cache.getattr(name)?.unbind()));
+        let original = |&name: &&'static str| Ok((name, as_defined(&module, &base_cache.getattr(name)?)?));
         Ok(Django {
             originals: REPLACED.iter().map(original).collect::<PyResult<_>>()?,
             base_cache: base_cache.unbind(),
-            default_key_func: module.getattr("default_key_func")?.unbind(),
+            default_key_func: as_defined(&module, &module.getattr("default_key_func")?)?,
             default_timeout: module.getattr("DEFAULT_TIMEOUT")?.unbind(),
         })
     })
+}
+
+/// The function, if it is the one that Django's module defines. If somebody patched it before the first
+/// use, an object that equals no function: then Python's way is always taken.
+fn as_defined(module: &Bound<'_, PyModule>, function: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let code = function.getattr_opt("__code__")?;
+    let file = code.map(|code| code.getattr("co_filename")).transpose()?;
+    let defined_here = match file {
+        Some(file) => file.eq(module.getattr("__file__")?)?,
+        None => false,
+    };
+    Ok(if defined_here { function.clone().unbind() } else { PyDict::new(module.py()).into_any().unbind() })
 }
 
 /// `BaseCache`: what a verb falls back to when a subclass has overridden the verb below it.
@@ -65,7 +77,8 @@ pub(crate) struct Settings {
     pub(crate) own_get: bool,
     pub(crate) own_set: bool,
     pub(crate) own_delete: bool,
-    /// The content of the class when this was made; 0 means that CPython has no tag for it.
+    /// The content of the class when this was made; 0 means that the attributes must be read anew by
+    /// each call: CPython has no tag for the class, or what they say can change by itself.
     class_tag: u32,
 }
 
@@ -93,6 +106,7 @@ impl Settings {
         let [make_key, validate_key, make_and_validate_key, get_backend_timeout] = replaced;
         let ours = py.get_type::<Cache>();
         let own = |name: &str| Ok::<_, PyErr>(!methods.is_overridden(name, &ours.getattr(name)?)?);
+        let fixed = is_fixed(&key_prefix) && is_fixed(&version) && !methods.has_properties()?;
         Ok(Settings {
             prefix,
             head,
@@ -106,7 +120,7 @@ impl Settings {
             own_delete: own("delete")?,
             key_prefix: key_prefix.unbind(),
             version: version.unbind(),
-            class_tag: class_tag(cache),
+            class_tag: if fixed { class_tag(cache) } else { 0 },
         })
     }
 }
@@ -119,6 +133,11 @@ fn limit(cache: &Bound<'_, Cache>) -> PyResult<Option<Limit>> {
         return Ok(None);
     }
     let cull_frequency = cache.getattr(intern!(py, "_cull_frequency"))?;
+    if let Ok(most) = max_entries.cast::<PyFloat>() {
+        // Django compares: never true of NaN and infinity. The conversion saturates.
+        let most = if most.value().is_nan() { f64::INFINITY } else { most.value().ceil() };
+        return Ok(Some(Limit { max_entries: most as i64, cull_frequency: clamped(&cull_frequency)? }));
+    }
     Ok(Some(Limit { max_entries: clamped(&max_entries)?, cull_frequency: clamped(&cull_frequency)? }))
 }
 
@@ -136,6 +155,15 @@ fn class_tag(cache: &Bound<'_, Cache>) -> u32 {
     unsafe { (*ffi::Py_TYPE(cache.as_ptr())).tp_version_tag }
 }
 
+/// What settings are made of.
+const ATTRIBUTES: [&str; 6] =
+    ["key_prefix", "version", "key_func", "default_timeout", "_max_entries", "_cull_frequency"];
+
+/// Whether the text of a prefix or version is the same for ever.
+fn is_fixed(part: &Bound<'_, PyAny>) -> bool {
+    part.is_exact_instance_of::<PyString>() || part.is_exact_instance_of::<PyInt>() || part.is_none()
+}
+
 /// Where an object's methods come from.
 struct Methods<'py> {
     class: Bound<'py, PyType>,
@@ -146,6 +174,18 @@ impl<'py> Methods<'py> {
     fn of(cache: &Bound<'py, Cache>) -> PyResult<Self> {
         let own = cache.getattr_opt(intern!(cache.py(), "__dict__"))?;
         Ok(Methods { class: cache.get_type(), own: own.and_then(|own| own.cast_into::<PyDict>().ok()) })
+    }
+
+    /// Whether the class computes one of the attributes that settings are made of.
+    fn has_properties(&self) -> PyResult<bool> {
+        for name in ATTRIBUTES {
+            if let Some(attribute) = self.class.getattr_opt(name)?
+                && attribute.get_type().hasattr("__get__")?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_overridden(&self, name: &str, original: &Bound<'py, PyAny>) -> PyResult<bool> {

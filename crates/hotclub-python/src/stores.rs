@@ -21,7 +21,8 @@ impl Wish {
             Policy::Lru => MemoryConfig::lru(0, 0).with_max_entries(None).with_max_bytes(self.max_bytes),
             Policy::S3Fifo => {
                 let most = self.max_entries.map(|most| most.max(1));
-                MemoryConfig::default().with_max_entries(most).with_max_bytes(self.max_bytes)
+                // One shard: with the GIL there is nothing to gain from more.
+                MemoryConfig::default().with_max_entries(most).with_max_bytes(self.max_bytes).with_shards(1)
             }
         }
     }

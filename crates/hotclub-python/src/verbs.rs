@@ -10,7 +10,7 @@ use hotclub::backend::memory::{Change, Usage, Was};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 impl Cache {
     pub(crate) fn get_inner<'py>(
@@ -62,7 +62,11 @@ impl Cache {
         full_key(slf, &settings, key, version, &mut full)?;
         let Backend::Memory(store) = slf.get().backend()? else { return Ok(true) };
         let mut held = Some(Held::from_python(slf, value)?);
-        let life = life(slf, &settings, timeout)?;
+        // Django looks at the timeout only if it stores.
+        let life = match life(slf, &settings, timeout) {
+            Err(_) if store.contains(full.as_bytes()) => return Ok(false),
+            life => life?,
+        };
         let added = store.update(full.as_bytes(), settings.limit, |seen| match (seen, held.take()) {
             (None, Some(held)) => (Change::Store(held, life), true),
             (_, unused) => {
@@ -83,7 +87,10 @@ impl Cache {
         let mut full = FullKey::new();
         full_key(slf, &settings, key, version, &mut full)?;
         let Backend::Memory(store) = slf.get().backend()? else { return Ok(false) };
-        let life = life(slf, &settings, timeout)?;
+        let life = match life(slf, &settings, timeout) {
+            Err(_) if !store.contains(full.as_bytes()) => return Ok(false),
+            life => life?,
+        };
         Ok(store.update(full.as_bytes(), None, |seen| (Change::Touch(life), seen.is_some())))
     }
 
@@ -157,6 +164,7 @@ impl Cache {
         Ok(found.into_any())
     }
 
+    /// Anything but a plain dict goes the way of Django's base class, pair by pair.
     pub(crate) fn set_many_inner<'py>(
         slf: &Bound<'py, Self>,
         data: &Bound<'py, PyAny>,
@@ -165,7 +173,8 @@ impl Cache {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let settings = Self::settings(slf)?;
-        let (true, Backend::Memory(store)) = (settings.own_set, slf.get().backend()?) else {
+        let plain = settings.own_set && data.is_exact_instance_of::<PyDict>();
+        let (true, Backend::Memory(store)) = (plain, slf.get().backend()?) else {
             let keywords = PyDict::new(py);
             if let Given::Value(timeout) = timeout {
                 keywords.set_item(intern!(py, "timeout"), timeout)?;
@@ -173,21 +182,15 @@ impl Cache {
             keywords.set_item(intern!(py, "version"), version)?;
             return base_cache(py)?.call_method(intern!(py, "set_many"), (slf, data), Some(&keywords));
         };
-        let life = life(slf, &settings, timeout)?;
-        let store_one = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
-            let mut full = FullKey::new();
-            full_key(slf, &settings, key, version, &mut full)?;
-            let held = Held::from_python(slf, value)?;
+        let mut full = FullKey::new();
+        // Through Python's iterator: pickling a value may run code that changes the dict.
+        for item in data.call_method0(intern!(py, "items"))?.try_iter()? {
+            let item = item?.cast_into::<PyTuple>()?;
+            let (key, value) = (item.get_borrowed_item(0)?, item.get_borrowed_item(1)?);
+            full_key(slf, &settings, &key, version, &mut full)?;
+            let held = Held::from_python(slf, &value)?;
+            let life = life(slf, &settings, timeout)?;
             store.update(full.as_bytes(), settings.limit, |_| (Change::Store(held, life), ()));
-            Ok::<_, PyErr>(())
-        };
-        if let Ok(dict) = data.cast_exact::<PyDict>() {
-            dict.iter().try_for_each(|(key, value)| store_one(&key, &value))?;
-        } else {
-            for item in data.call_method0(intern!(py, "items"))?.try_iter()? {
-                let (key, value) = item?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
-                store_one(&key, &value)?;
-            }
         }
         Ok(PyList::empty(py).into_any())
     }

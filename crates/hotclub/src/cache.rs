@@ -210,7 +210,8 @@ impl Cache {
             return core.open(key, &entry);
         }
         let call = Call::begin();
-        let loaded = recursion::load_async(core.identity(), &full, loader(load.clone())).await;
+        let loaded =
+            recursion::load_async(core.identity(), &full, async { loader(load.clone()).await }).await;
         call.end(|| trace::Step::new("generate", ""));
         match loaded {
             Ok(value) => self.fill(key, value, &load, leader).await,
@@ -234,7 +235,8 @@ impl Cache {
         F: Future<Output = Result<T, E>>,
     {
         let call = Call::begin();
-        let loaded = recursion::load_async(self.0.identity(), full, loader(load.clone())).await;
+        let loaded =
+            recursion::load_async(self.0.identity(), full, async { loader(load.clone()).await }).await;
         call.end(|| trace::Step::new("generate, without storing", ""));
         loaded.map_err(|error| self.0.loader_failed(key, error))
     }

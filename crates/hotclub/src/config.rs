@@ -32,7 +32,7 @@ impl CacheConfig {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options(self.0.iter().map(|(name, value)| (name.clone(), value.to_string())).collect())
+        Options(self.0.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_string())).collect())
     }
 }
 

@@ -335,16 +335,38 @@ macro_rules! verbs {
                 leader.land(Landing::Unshared);
                 return Ok(value);
             }
-            let core = &*self.0;
-            let (bytes, options) = core.seal("get_or_set", &value, wishes.timeout, Condition::IfAbsent)?;
+            match wait!(self.add_loaded(key, &value, wishes.timeout)) {
+                Ok((entry, true)) => {
+                    leader.land(Landing::Value(entry));
+                    Ok(value)
+                }
+                Ok((entry, false)) => {
+                    leader.land(Landing::Value(entry.clone()));
+                    self.0.open(key, &entry)
+                }
+                Err(error) => {
+                    // Counted as a failed load: those who wait must not all try the same, one by one.
+                    leader.fail(error.clone());
+                    Err(error)
+                }
+            }
+        }
+
+        /// What is stored after an add of this value, and whether it is this value.
+        $($async)? fn add_loaded<T: Serialize>(
+            &self,
+            key: &str,
+            value: &T,
+            timeout: Timeout,
+        ) -> Result<(Entry, bool)> {
+            let (bytes, options) = self.0.seal("get_or_set", value, timeout, Condition::IfAbsent)?;
             let loaded = Entry::new(bytes.clone(), options.flags);
             if wait!(self.write_bytes("add", key, bytes, &options))? {
-                leader.land(Landing::Value(loaded));
-                return Ok(value);
+                return Ok((loaded, true));
             }
-            let stored = wait!(self.entry(key))?.unwrap_or(loaded);
-            leader.land(Landing::Value(stored.clone()));
-            core.open(key, &stored)
+            let stored = wait!(self.entry(key))?;
+            let stored_by_another = stored.is_some();
+            Ok((stored.unwrap_or(loaded), !stored_by_another))
         }
     };
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -44,6 +45,29 @@ ASYNC_OF: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Verbs whose async twin in Django's base class is the verb in a thread, in every release.
+THREADED = {"get", "set", "add", "touch", "delete", "clear", "close"}
+
+#: For each async verb, those that Django's base class makes of it.
+ASYNC_BELOW: dict[str, tuple[str, ...]] = {
+    "aget": ("aget_many", "aincr_version"),
+    "aset": ("aset_many", "aincr_version"),
+    "adelete": ("adelete_many", "aincr_version"),
+    "aincr": ("adecr",),
+    "aincr_version": ("adecr_version",),
+}
+
+
+def _in_a_thread(verb: str) -> Any:
+    """Make the async twin of a verb that may block."""
+
+    @wraps(getattr(BaseCache, "a" + verb))
+    async def twin(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        return await sync_to_async(getattr(self, verb))(*arguments, **keywords)
+
+    return twin
+
+
 class Verbs(_hotclub.Cache):
     """The eight ``def``s and the async verbs; the rest is Rust."""
 
@@ -52,7 +76,7 @@ class Verbs(_hotclub.Cache):
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Keep Django's promise to subclasses: an overridden sync verb also changes its async twin.
 
-        Such a verb may block, so its twins go back to Django's own, which run it in a thread.
+        Such a verb may block, so its twin runs it in a thread; what depends on it goes back to Django's own.
         """
         super().__init_subclass__(**keywords)
         for verb, twins in ASYNC_OF.items():
@@ -60,8 +84,23 @@ class Verbs(_hotclub.Cache):
             if getattr(cls, verb, own) is own:
                 continue
             for twin in twins:
-                if getattr(cls, twin, None) is getattr(Verbs, twin):
-                    setattr(cls, twin, getattr(BaseCache, twin))
+                if getattr(cls, twin, None) is not getattr(Verbs, twin):
+                    continue
+                missing = twin == "a" + verb and verb not in THREADED
+                setattr(cls, twin, _in_a_thread(verb) if missing else getattr(BaseCache, twin))
+        for verb, others in ASYNC_BELOW.items():
+            if getattr(cls, verb, None) in (getattr(Verbs, verb), getattr(BaseCache, verb), None):
+                continue
+            for other in others:
+                if getattr(cls, other) is getattr(Verbs, other):
+                    setattr(cls, other, getattr(BaseCache, other))
+
+    def __copy__(self) -> Any:
+        """Another object with the same attributes before the same store."""
+        copy = type(self).__new__(type(self))
+        copy._share(self)
+        vars(copy).update(vars(self))
+        return copy
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """Read many values: those that are there, by the caller's keys."""

@@ -60,7 +60,8 @@ impl Codec {
             Codec::Pickle => (pickle::to_vec(value)?, Flags::PICKLE),
             Codec::Raw => raw::encode(value)?,
         };
-        Ok((Bytes::from(bytes), flags))
+        // Without the spare room of a growing buffer: what lies in a store must weigh what it says.
+        Ok((Bytes::from(bytes.into_boxed_slice()), flags))
     }
 
     /// Decodes what [`Codec::encode`] wrote, of this codec or another, going by the flags.

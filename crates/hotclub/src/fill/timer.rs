@@ -1,14 +1,19 @@
 //! Limits for waits in tasks, on any runtime or none: one sleeping thread a process, started by the first
 //! such wait and never by a call that finds its value.
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 type Wakers = BTreeMap<(Instant, u64), Waker>;
 
-#[derive(Default)]
 struct Clockwork {
+    /// The process that made it. After a fork the child makes its own: the parent's lock may be held by a
+    /// thread that is not here, its wakers belong to runtimes that are not, and its thread is not.
+    process: u32,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -17,31 +22,39 @@ struct Clockwork {
 struct State {
     wakers: Wakers,
     next: u64,
-    /// The process whose thread serves the list: after a fork the child needs one of its own.
-    served_by: u32,
+    served: bool,
 }
 
-static CLOCKWORK: OnceLock<Arc<Clockwork>> = OnceLock::new();
+/// The clockwork of this process. Never freed: one is left behind by each fork, which is little.
+static CLOCKWORK: AtomicPtr<Clockwork> = AtomicPtr::new(null_mut());
 
 impl Clockwork {
-    fn get() -> &'static Arc<Clockwork> {
-        CLOCKWORK.get_or_init(Arc::default)
+    fn get() -> &'static Clockwork {
+        let process = std::process::id();
+        let known = CLOCKWORK.load(Ordering::Acquire);
+        // SAFETY: what was stored there came from `Box::leak` below, and is never freed.
+        if let Some(clockwork) = unsafe { known.as_ref() }
+            && clockwork.process == process
+        {
+            return clockwork;
+        }
+        let new = Clockwork { process, state: Mutex::default(), changed: Condvar::new() };
+        let new: &'static mut Clockwork = Box::leak(Box::new(new));
+        // Should another thread be faster, its clockwork is taken and ours stays unused.
+        let _ = CLOCKWORK.compare_exchange(known, new, Ordering::AcqRel, Ordering::Acquire);
+        Clockwork::get()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn add(self: &Arc<Self>, at: Instant, waker: &Waker) -> u64 {
+    fn add(&'static self, at: Instant, waker: &Waker) -> u64 {
         let mut state = self.lock();
-        let process = std::process::id();
-        if state.served_by != process {
-            let clockwork = self.clone();
+        if !state.served {
             let thread = std::thread::Builder::new().name("hotclub-timer".into());
             // Without a thread the wait has no limit but the leader's end: better than no answer.
-            if thread.spawn(move || clockwork.serve()).is_ok() {
-                state.served_by = process;
-            }
+            state.served = thread.spawn(|| self.serve()).is_ok();
         }
         state.next += 1;
         let id = state.next;
@@ -62,7 +75,10 @@ impl Clockwork {
             let due = std::mem::replace(&mut state.wakers, later);
             if !due.is_empty() {
                 drop(state);
-                due.into_values().for_each(Waker::wake);
+                for waker in due.into_values() {
+                    // A waker that panics is its runtime's fault; the others still want to be woken.
+                    drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+                }
                 state = self.lock();
                 continue;
             }

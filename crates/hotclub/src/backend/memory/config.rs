@@ -22,14 +22,18 @@ pub struct MemoryConfig {
 
 /// Shards are used from this many entries, or bytes, a shard.
 const ENTRIES_A_SHARD: usize = 512;
-const BYTES_A_SHARD: usize = 512 << 10;
+/// Large enough that a shard holds many entries of a megabyte: with few, use would not protect them.
+const BYTES_A_SHARD: usize = 8 << 20;
 const MOST_SHARDS: usize = 64;
 
 impl MemoryConfig {
     /// Every option with its meaning: for the reference page, and for the error that lists them.
     pub const OPTIONS: &'static [(&'static str, &'static str)] = &[
         ("policy", "who is evicted: `s3-fifo` (default) or `lru`"),
-        ("max_bytes", "most bytes of keys, values and overhead, as a number or like `64MiB`; default 64MiB"),
+        (
+            "max_bytes",
+            "most bytes of keys, values and overhead, as a number or like `64MiB`; default 64MiB, or no limit if `max_entries` is given",
+        ),
         ("max_entries", "most entries; default no limit"),
         (
             "cull_frequency",
@@ -176,7 +180,7 @@ mod tests {
     fn small_stores_have_few_shards() {
         assert_eq!(MemoryConfig::entries(100).shards(), 1);
         assert_eq!(MemoryConfig::entries(2_000).shards(), 2);
-        assert_eq!(MemoryConfig::default().shards(), 64);
+        assert_eq!(MemoryConfig::default().shards(), 8);
         assert_eq!(MemoryConfig::entries(1_000_000).shards(), 64);
     }
 }

@@ -69,6 +69,11 @@ impl<V: Weigh> Content<V> {
         unsafe { pointer.get() }
     }
 
+    pub(super) fn key(&self, pointer: Pointer<V>) -> &[u8] {
+        // SAFETY: as in `node`.
+        unsafe { pointer.key() }
+    }
+
     pub(super) fn node_mut(&mut self, pointer: Pointer<V>) -> &mut Node<V> {
         // SAFETY: live as above; `&mut self` makes the reference the only one.
         unsafe { pointer.get_mut() }
@@ -77,14 +82,14 @@ impl<V: Weigh> Content<V> {
     pub(super) fn find(&self, hash: u32, key: &[u8]) -> Option<Pointer<V>> {
         let same = |pointer: &Pointer<V>| {
             let node = self.node(*pointer);
-            node.hash == hash && node.key() == key
+            node.hash == hash && self.key(*pointer) == key
         };
         self.index.find(spread(hash), same).copied()
     }
 
     pub(super) fn cost_of(&self, pointer: Pointer<V>) -> usize {
         let node = self.node(pointer);
-        entry_cost::<V>(node.key().len(), &node.value)
+        entry_cost::<V>(node.key_length(), &node.value)
     }
 
     /// Puts a new entry in front of its queue. The key must not be in the index.
@@ -187,10 +192,7 @@ impl<V: Weigh> Content<V> {
 
     /// The entries for which `keep` is false are taken out; how many.
     pub(super) fn retain(&mut self, removed: &mut Removed<V>, keep: impl Fn(&[u8], &V) -> bool) -> u64 {
-        let unwanted = |pointer: &&Pointer<V>| {
-            let node = self.node(**pointer);
-            !keep(node.key(), &node.value)
-        };
+        let unwanted = |pointer: &&Pointer<V>| !keep(self.key(**pointer), &self.node(**pointer).value);
         let chosen: Vec<Pointer<V>> = self.index.iter().filter(unwanted).copied().collect();
         for &pointer in &chosen {
             self.remove(pointer, removed);
@@ -198,8 +200,10 @@ impl<V: Weigh> Content<V> {
         chosen.len() as u64
     }
 
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node<V>> {
-        self.index.iter().map(|pointer| self.node(*pointer))
+    /// The keys of the entries that live at this time.
+    pub(super) fn keys(&self, now: u64) -> impl Iterator<Item = &[u8]> {
+        let live = self.index.iter().filter(move |pointer| !self.node(**pointer).is_expired(now));
+        live.map(|pointer| self.key(*pointer))
     }
 }
 
@@ -239,7 +243,7 @@ pub(super) fn deadline_of(life: crate::timeout::Life, now: u64) -> u64 {
         Life::Never => NEVER,
         Life::Gone => now,
         Life::For(time) => {
-            // Rounded up: an entry never ends before its time.
+            // Rounded up to the clock's milliseconds; the clock itself moves in steps of 1 to 10 ms.
             let ms = time.as_nanos().div_ceil(1_000_000);
             u64::try_from(ms).map_or(NEVER, |ms| now.saturating_add(ms).min(NEVER))
         }

@@ -34,6 +34,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+const SHARED_HEADER: usize = 24;
+
 /// Bytes as they lie in the store.
 #[derive(Debug, Clone)]
 struct Stored {
@@ -44,7 +46,8 @@ struct Stored {
 
 impl Weigh for Stored {
     fn weight(&self) -> usize {
-        self.value.len()
+        // The bytes, and what their owner is counted with once somebody reads them.
+        self.value.len() + SHARED_HEADER
     }
 }
 

@@ -28,11 +28,8 @@ pub(super) struct Node<V> {
 }
 
 impl<V> Node<V> {
-    pub(super) fn key(&self) -> &[u8] {
-        let start = std::ptr::from_ref(self).cast::<u8>();
-        // SAFETY: `Pointer::new` is the only maker of nodes; it puts `key_length` initialised bytes
-        // right behind the node, in the same allocation, and nothing changes them.
-        unsafe { std::slice::from_raw_parts(start.add(size_of::<Node<V>>()), self.key_length as usize) }
+    pub(super) fn key_length(&self) -> usize {
+        self.key_length as usize
     }
 
     pub(super) fn deadline(&self) -> u64 {
@@ -119,6 +116,21 @@ impl<V> Pointer<V> {
     pub(super) unsafe fn get<'a>(self) -> &'a Node<V> {
         // SAFETY: what the caller promises.
         unsafe { self.0.as_ref() }
+    }
+
+    /// The key's bytes, reached from the block's own pointer: a reference to the node does not cover them.
+    ///
+    /// # Safety
+    /// The node is live for the length of `'a`.
+    pub(super) unsafe fn key<'a>(self) -> &'a [u8] {
+        // SAFETY: live, as the caller promises. `Pointer::new` is the only maker of nodes; it puts
+        // `key_length` initialised bytes right behind the node, in the same allocation, and nothing
+        // changes them.
+        unsafe {
+            let length = (*self.0.as_ptr()).key_length as usize;
+            let start = self.0.as_ptr().cast::<u8>().add(size_of::<Node<V>>());
+            std::slice::from_raw_parts(start, length)
+        }
     }
 
     /// # Safety

@@ -27,7 +27,7 @@ struct Sizes {
 
 impl<V: Weigh> Content<V> {
     fn sizes(&self) -> Sizes {
-        Sizes { entries: self.len(), bytes: self.cost() }
+        Sizes { entries: self.len(), bytes: self.cost() + self.overhead() }
     }
 }
 
@@ -140,10 +140,7 @@ impl<V: Weigh> Store<V> {
                 Change::Store(value, life) => {
                     written = write.store(hash, key, value, life, limit, live.is_some());
                 }
-                Change::Exchange(value) => {
-                    write.exchange(live, value);
-                    written = live;
-                }
+                Change::Exchange(value) => written = write.exchange(live, value),
                 Change::Touch(life) => {
                     if let Some(pointer) = live {
                         content.node_mut(pointer).set_deadline(deadline_of(life, now));
@@ -227,12 +224,16 @@ impl<V: Weigh> Store<V> {
             || self.config.max_bytes().is_some_and(|most| self.bytes.load(Relaxed) > most)
     }
 
-    /// The writer's own shard had nothing more to give: the others do, one lock at a time.
+    /// The writer's own shard had nothing more to give: the others do, one lock at a time, those that
+    /// hold most first.
     fn make_room_elsewhere(&self, own: &Shard<V>, now: u64) {
         if !self.is_over() {
             return;
         }
-        for shard in self.shards.iter().filter(|shard| !std::ptr::eq(*shard, own)) {
+        let others = self.shards.iter().filter(|shard| !std::ptr::eq(*shard, own));
+        let mut others: Vec<_> = others.map(|shard| (shard.content.read().cost(), shard)).collect();
+        others.sort_unstable_by_key(|(cost, _)| std::cmp::Reverse(*cost));
+        for (_, shard) in others {
             let mut removed = Removed::none();
             let mut content = shard.content.write();
             while self.is_over() && self.evict_one(shard, &mut content, None, &mut removed, now) {}
@@ -244,21 +245,13 @@ impl<V: Weigh> Store<V> {
         }
     }
 
-    /// The totals that limits go by: entries and bytes, each kept only where a limit needs it.
-    #[cfg(all(test, shuttle))]
-    pub(super) fn totals(&self) -> (usize, usize) {
-        (self.entries.load(Relaxed), self.bytes.load(Relaxed))
-    }
-
-    /// What the entries cost, counted anew.
-    #[cfg(all(test, shuttle))]
-    pub(super) fn cost(&self) -> usize {
-        self.shards.iter().map(|shard| shard.content.read().cost()).sum()
-    }
-
     /// Whether one entry of this size can be kept at all.
     pub fn fits(&self, key: &[u8], value: &V) -> bool {
-        self.config.max_bytes().is_none_or(|most| entry_cost::<V>(key.len(), value) <= most)
+        self.has_room_for(key.len(), value)
+    }
+
+    pub(super) fn has_room_for(&self, key_length: usize, value: &V) -> bool {
+        self.config.max_bytes().is_none_or(|most| entry_cost::<V>(key_length, value) <= most)
     }
 
     /// Removes every entry. O(shards): the memory of large stores is freed by later writes, a little each.
@@ -268,8 +261,9 @@ impl<V: Weigh> Store<V> {
             let mut locked = shard.content.write();
             let content = std::mem::take(&mut *locked);
             count(&shard.counters.deleted, content.len() as u64);
-            drop(locked);
+            // Under the lock, or a writer would evict for what is gone already.
             self.add_sizes(content.sizes(), Sizes::default());
+            drop(locked);
             let entries = content.len();
             let mut removed = content.into_removed();
             let left = removed.free_some(budget);
@@ -331,7 +325,7 @@ impl<V: Weigh> Store<V> {
         let mut keys = Vec::new();
         for shard in &self.shards {
             let content = shard.content.read();
-            keys.extend(content.nodes().filter(|node| !node.is_expired(now)).map(|node| node.key().into()));
+            keys.extend(content.keys(now).map(Box::from));
         }
         keys
     }

@@ -25,12 +25,23 @@ impl<V: Weigh> Write<'_, V> {
         self.content.remove(pointer, self.removed);
     }
 
-    pub(super) fn exchange(&mut self, live: Option<Pointer<V>>, value: V) {
+    /// Exchanges the value of a live entry; its entry, unless it grew larger than the whole store.
+    pub(super) fn exchange(&mut self, live: Option<Pointer<V>>, value: V) -> Option<Pointer<V>> {
         match live {
-            None => self.removed.value = Some(value),
+            None => {
+                self.removed.value = Some(value);
+                None
+            }
+            Some(pointer) if !self.store.has_room_for(self.content.node(pointer).key_length(), &value) => {
+                count(&self.shard.counters.evicted, 1);
+                self.content.remove(pointer, self.removed);
+                self.removed.value = Some(value);
+                None
+            }
             Some(pointer) => {
                 self.removed.value = Some(self.content.exchange(pointer, value));
                 self.used(pointer);
+                Some(pointer)
             }
         }
     }

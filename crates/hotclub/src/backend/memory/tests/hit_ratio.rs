@@ -1,6 +1,9 @@
 //! Who is evicted: the policies against a skewed load and against a scan.
 use super::*;
+use crate::backend::memory::{Change, Store, Usage, Weigh};
+use crate::clock::Clock;
 use crate::testing::{Fixture, Random};
+use crate::timeout::Life;
 
 const CAPACITY: usize = 1_000;
 
@@ -67,4 +70,31 @@ fn lru_keeps_the_most_recent_ones_exactly() {
     (0..CAPACITY * 3).for_each(|n| fixture.set(&n.to_string(), "value"));
     let kept = (0..CAPACITY * 3).filter(|n| fixture.has(&n.to_string()));
     assert_eq!(kept.collect::<Vec<_>>(), (CAPACITY * 2..CAPACITY * 3).collect::<Vec<_>>());
+}
+
+/// Two megabytes, as far as the store knows.
+struct Large;
+
+impl Weigh for Large {
+    fn weight(&self) -> usize {
+        2 << 20
+    }
+}
+
+/// With few entries a shard, a writer whose own shard is empty takes from the others: not from those in use.
+#[test]
+fn use_protects_large_values_too() {
+    let store = Store::new(MemoryConfig::default(), Clock::system());
+    let set = |key: &str| store.update(key.as_bytes(), None, |_| (Change::Store(Large, Life::Never), ()));
+    let mut misses = 0;
+    for round in 0..2000 {
+        for hot in ["a", "b", "c", "d", "e"] {
+            if store.get(hot.as_bytes(), Usage::Count, |_| ()).is_none() {
+                misses += 1;
+                set(hot);
+            }
+        }
+        set(&format!("cold {round}"));
+    }
+    assert!(misses < 200, "{misses} of 10,000 lookups of five hot keys missed, with room for thirty");
 }
