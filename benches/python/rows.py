@@ -23,7 +23,7 @@ Prepare = Callable[[], dict[str, Slice]]
 
 
 def all_rows() -> list[Row]:
-    return [*_reads(), *_writes(), *_many(), *_spread(), rows_async.ROW, *rows_threads.rows()]
+    return [*_reads(), *_writes(), *_many(), *_spread(), *rows_async.rows(), *rows_threads.rows()]
 
 
 def _reads() -> list[Row]:

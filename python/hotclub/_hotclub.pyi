@@ -1,16 +1,19 @@
 """The Rust side. Use ``hotclub.django`` and ``hotclub.trace``; what stands here may change."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, final
 
 from typing_extensions import disjoint_base
 
 from hotclub.tracing import Row
 
-__all__ = ["DEBUG_BUILD", "Cache", "Trace", "__version__"]
+__all__ = ["DEBUG_BUILD", "Cache", "Trace", "__version__", "instance_method"]
 __version__: str
 DEBUG_BUILD: bool
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+def instance_method(function: _Function) -> _Function: ...
 @disjoint_base
 class Cache:
     """The verbs that the classes of ``hotclub.django`` share. Of no use alone."""
@@ -33,7 +36,7 @@ class Cache:
     def touch(self, key: Any, timeout: Any = ..., version: Any = None) -> bool: ...
     def delete(self, key: Any, version: Any = None) -> bool: ...
     def has_key(self, key: Any, version: Any = None) -> bool: ...
-    def incr(self, key: Any, delta: Any, version: Any = None) -> Any: ...
+    def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any: ...
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]: ...
     def set_many(
         self, data: Mapping[Any, Any], timeout: Any = ..., version: Any = None

@@ -225,6 +225,7 @@ impl Cache {
         verb()
     }
 
+    /// Whether there is a live entry. Does not count as use of it.
     #[pyo3(signature = (key, version = None))]
     fn has_key(
         slf: &Bound<'_, Self>,
@@ -238,20 +239,25 @@ impl Cache {
         verb()
     }
 
-    #[pyo3(signature = (key, delta, version = None))]
+    /// Add `delta` to the value and return the sum; ValueError if there is none. Atomic; keeps the deadline.
+    #[pyo3(
+        signature = (key, delta = Given::Nothing, version = None),
+        text_signature = "($self, key, delta=1, version=None)"
+    )]
     fn incr<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
-        delta: &Bound<'py, PyAny>,
+        delta: Given<'py>,
         version: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let verb = || Self::incr_inner(slf, key, delta, version);
+        let verb = || Self::incr_inner(slf, key, &delta, version);
         if is_on() {
             return traced(slf, || action("incr", key), verb, |sum| Told::Output(repr(sum)));
         }
         verb()
     }
 
+    /// Read many values: those that are there, by the caller's keys.
     #[pyo3(signature = (keys, version = None))]
     fn get_many<'py>(
         slf: &Bound<'py, Self>,
@@ -269,6 +275,7 @@ impl Cache {
         signature = (data, timeout = Given::Nothing, version = None),
         text_signature = "($self, data, timeout=..., version=None)"
     )]
+    #[doc = "Store many values; the keys that could not be stored."]
     fn set_many<'py>(
         slf: &Bound<'py, Self>,
         data: &Bound<'py, PyAny>,
@@ -282,6 +289,7 @@ impl Cache {
         verb()
     }
 
+    /// Remove many entries.
     #[pyo3(signature = (keys, version = None))]
     fn delete_many(
         slf: &Bound<'_, Self>,

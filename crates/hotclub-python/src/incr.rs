@@ -1,5 +1,6 @@
 //! `incr` on anything that Python can add to: one atomic step for numbers, compare-and-set for the rest.
 use crate::held::Held;
+use crate::life::Given;
 use hotclub::backend::memory::{Change, Store};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -9,7 +10,6 @@ use pyo3::types::PyInt;
 const TRIES: usize = 1000;
 
 enum Saw {
-    Missing,
     Added(i64),
     Other(Held),
 }
@@ -19,27 +19,33 @@ pub(crate) fn incr<'py>(
     cache: &Bound<'py, PyAny>,
     store: &Store<Held>,
     key: &[u8],
-    delta: &Bound<'py, PyAny>,
+    delta: &Given<'py>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = cache.py();
-    let small = delta.is_exact_instance_of::<PyInt>().then(|| delta.extract::<i64>().ok()).flatten();
+    let small = match delta {
+        Given::Nothing => Some(1),
+        Given::Value(delta) if delta.is_exact_instance_of::<PyInt>() => delta.extract::<i64>().ok(),
+        Given::Value(_) => None,
+    };
     for _ in 0..TRIES {
-        let saw = store.update(key, None, |seen| match seen {
-            None => (Change::Keep, Saw::Missing),
-            Some(seen) => match (seen.value, small) {
-                (Held::Integer(number), Some(delta)) if number.checked_add(delta).is_some() => {
-                    let sum = number + delta;
-                    (Change::Exchange(Held::Integer(sum)), Saw::Added(sum))
-                }
-                (other, _) => (Change::Keep, Saw::Other(other.clone_ref(py))),
-            },
+        // A number in place of a number: both weigh nothing beside their entry.
+        let saw = store.modify(key, |held| match (&mut *held, small) {
+            (Held::Integer(number), Some(delta)) if number.checked_add(delta).is_some() => {
+                *number += delta;
+                Saw::Added(*number)
+            }
+            _ => Saw::Other(held.clone_ref(py)),
         });
         let old = match saw {
-            Saw::Missing => return Ok(None),
-            Saw::Added(sum) => return Ok(Some(sum.into_pyobject(py)?.into_any())),
-            Saw::Other(old) => old,
+            None => return Ok(None),
+            Some(Saw::Added(sum)) => return Ok(Some(sum.into_pyobject(py)?.into_any())),
+            Some(Saw::Other(old)) => old,
         };
-        let sum = old.clone_ref(py).into_python(py)?.add(delta)?;
+        let number = old.clone_ref(py).into_python(py)?;
+        let sum = match delta {
+            Given::Nothing => number.add(1)?,
+            Given::Value(delta) => number.add(delta)?,
+        };
         let new = Held::from_python(cache, &sum)?;
         let stored = store.update(key, None, |seen| match seen {
             Some(seen) if seen.value.is_same(&old) => (Change::Exchange(new), Some(true)),

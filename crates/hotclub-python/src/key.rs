@@ -30,18 +30,24 @@ impl FullKey {
         self.long.clear();
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, part: &[u8]) {
         let end = self.length + part.len();
         if end <= SHORT && self.long.is_empty() {
-            self.short[self.length..end].write_copy_of_slice(part);
+            copy(part, &mut self.short[self.length..end]);
+            self.length = end;
         } else {
-            if self.long.is_empty() {
-                self.long = self.as_bytes().to_vec();
-            }
-            self.long.extend_from_slice(part);
+            self.push_long(part);
         }
-        self.length = end;
+    }
+
+    #[cold]
+    fn push_long(&mut self, part: &[u8]) {
+        if self.long.is_empty() {
+            self.long = self.as_bytes().to_vec();
+        }
+        self.long.extend_from_slice(part);
+        self.length = self.long.len();
     }
 
     #[inline]
@@ -65,15 +71,36 @@ impl FullKey {
     }
 
     /// Django's two questions: longer than 250 characters, or a character that memcached refuses?
-    #[inline]
+    #[inline(always)]
     fn is_portable(&self) -> bool {
         let bytes = self.as_bytes();
         is_plain(bytes) && (bytes.len() <= LONGEST_PORTABLE || characters(bytes) <= LONGEST_PORTABLE)
     }
 }
 
+/// Copies a part of a key; most are so short that a call of `memcpy` takes longer than the copying.
+#[inline(always)]
+fn copy(part: &[u8], to: &mut [MaybeUninit<u8>]) {
+    match part.len() {
+        8..=16 => {
+            to[..8].write_copy_of_slice(&part[..8]);
+            to[part.len() - 8..].write_copy_of_slice(&part[part.len() - 8..]);
+        }
+        4..=7 => {
+            to[..4].write_copy_of_slice(&part[..4]);
+            to[part.len() - 4..].write_copy_of_slice(&part[part.len() - 4..]);
+        }
+        1..=3 => to.iter_mut().zip(part).for_each(|(to, byte)| {
+            to.write(*byte);
+        }),
+        _ => {
+            to.write_copy_of_slice(part);
+        }
+    }
+}
+
 /// No byte up to 0x20, and none that is 0x7f; eight at a time.
-#[inline]
+#[inline(always)]
 fn is_plain(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES * 0x80;
@@ -128,7 +155,7 @@ pub(crate) fn full_key(
     check(cache, full)
 }
 
-#[inline]
+#[inline(always)]
 fn check(cache: &Bound<'_, PyAny>, full: &FullKey) -> PyResult<()> {
     if full.is_portable() { Ok(()) } else { complain(cache, full) }
 }
@@ -187,28 +214,24 @@ fn push_number(full: &mut FullKey, number: i64) {
 }
 
 /// `str(object)`, as `%s` gives it.
-#[inline]
+#[inline(always)]
 fn push_text(full: &mut FullKey, object: &Bound<'_, PyAny>) -> PyResult<()> {
     match object.cast_exact::<PyString>() {
-        Ok(text) => push_str(full, text),
-        Err(_) => {
-            let text = object.str()?;
-            push_str(full, &text)
-        }
+        // SAFETY: an exact `str`; compact ASCII holds its UTF-8 in the object itself, `length` bytes of it,
+        // and `object` keeps it alive.
+        Ok(text) if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(text.as_ptr()) } != 0 => unsafe {
+            let start = ffi::PyUnicode_DATA(text.as_ptr()).cast::<u8>();
+            let length = ffi::PyUnicode_GET_LENGTH(text.as_ptr()) as usize;
+            full.push(std::slice::from_raw_parts(start, length));
+            Ok(())
+        },
+        Ok(text) => push_unicode(full, text),
+        Err(_) => push_unicode(full, &object.str()?),
     }
 }
 
-#[inline]
-fn push_str(full: &mut FullKey, text: &Bound<'_, PyString>) -> PyResult<()> {
-    // SAFETY: `text` is a str. Compact ASCII holds its UTF-8 in the object itself, `length` bytes of it.
-    unsafe {
-        let object = text.as_ptr();
-        if ffi::PyUnicode_IS_COMPACT_ASCII(object) != 0 {
-            let start = ffi::PyUnicode_DATA(object).cast::<u8>();
-            full.push(std::slice::from_raw_parts(start, ffi::PyUnicode_GET_LENGTH(object) as usize));
-            return Ok(());
-        }
-    }
+#[inline(never)]
+fn push_unicode(full: &mut FullKey, text: &Bound<'_, PyString>) -> PyResult<()> {
     let mut length = 0;
     // SAFETY: `text` is a str; the bytes belong to it and it is alive until they are copied.
     let utf8 = unsafe {

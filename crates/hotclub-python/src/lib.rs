@@ -11,6 +11,7 @@ mod held;
 mod incr;
 mod key;
 mod life;
+mod method;
 mod settings;
 mod stores;
 mod trace;
@@ -26,6 +27,9 @@ mod _hotclub {
     use super::cache::Cache;
     #[pymodule_export]
     use super::trace::Trace;
+
+    #[pymodule_export]
+    use super::method::instance_method;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,7 +8,7 @@ use pyo3::types::{PyFloat, PyInt};
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// A timeout argument: left out, or given (`None` means never).
+/// An argument that may be left out, where `None` is a value of its own.
 pub(crate) enum Given<'py> {
     Nothing,
     Value(Bound<'py, PyAny>),

@@ -126,7 +126,7 @@ impl Cache {
     pub(crate) fn incr_inner<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
-        delta: &Bound<'py, PyAny>,
+        delta: &Given<'py>,
         version: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();

@@ -1,7 +1,7 @@
-"""The verbs that must be Python functions, once for all backends.
+"""The verbs that need something of Python, once for all backends.
 
-Django reads ``__func__`` of eight methods, so those are ``def``s in front of the Rust ones. The async
-verbs answer in the loop's own thread, without a thread per call: the stores of this process never wait.
+Django reads ``__func__`` of eight methods: five of them are the Rust ones in CPython's own clothes, three are
+``def``s. The async verbs answer in the loop's own thread, without a thread per call: the stores of this process never wait.
 """
 
 from __future__ import annotations
@@ -16,13 +16,6 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.exceptions import SynchronousOnlyOperation
 
 from hotclub import _hotclub, tracing
-
-# The Rust verbs as plain names: a look at `super()` costs as much as the verb itself.
-_get_many = _hotclub.Cache.get_many
-_set_many = _hotclub.Cache.set_many
-_delete_many = _hotclub.Cache.delete_many
-_has_key = _hotclub.Cache.has_key
-_incr = _hotclub.Cache.incr
 
 #: For each sync verb, the async ones whose answer depends on it.
 ASYNC_OF: dict[str, tuple[str, ...]] = {
@@ -69,7 +62,7 @@ def _in_a_thread(verb: str) -> Any:
 
 
 class Verbs(_hotclub.Cache):
-    """The eight ``def``s and the async verbs; the rest is Rust."""
+    """What Django reads ``__func__`` of, and the async verbs; the rest is Rust."""
 
     _missing_key: Any
 
@@ -102,27 +95,12 @@ class Verbs(_hotclub.Cache):
         vars(copy).update(vars(self))
         return copy
 
-    def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
-        """Read many values: those that are there, by the caller's keys."""
-        return _get_many(self, keys, version)
-
-    def set_many(
-        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
-    ) -> list[Any]:
-        """Store many values; the keys that could not be stored."""
-        return _set_many(self, data, timeout, version)
-
-    def delete_many(self, keys: Iterable[Any], version: Any = None) -> None:
-        """Remove many entries."""
-        _delete_many(self, keys, version)
-
-    def has_key(self, key: Any, version: Any = None) -> bool:
-        """Whether there is a live entry. Does not count as use of it."""
-        return _has_key(self, key, version)
-
-    def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
-        """Add ``delta`` to the value and return the sum; ValueError if there is none. Atomic."""
-        return _incr(self, key, delta, version)
+    # As they are, but with the `__func__` that Django reads.
+    get_many = _hotclub.instance_method(_hotclub.Cache.get_many)
+    set_many = _hotclub.instance_method(_hotclub.Cache.set_many)
+    delete_many = _hotclub.instance_method(_hotclub.Cache.delete_many)
+    has_key = _hotclub.instance_method(_hotclub.Cache.has_key)
+    incr = _hotclub.instance_method(_hotclub.Cache.incr)
 
     def get_or_set(
         self, key: Any, default: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None

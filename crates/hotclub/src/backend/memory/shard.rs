@@ -1,6 +1,7 @@
 //! A shard: its content behind a lock, its counters, and the two ways of reading it.
 use super::change::{Seen, Usage, Weigh};
 use super::content::Content;
+use super::policy::Policy;
 use crate::sync::{AtomicU64, RwLock};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -51,6 +52,28 @@ impl<V: Weigh> Shard<V> {
             node.mark_used();
         }
         Some(take(node.seen()))
+    }
+
+    #[inline]
+    pub(super) fn modify<R>(
+        &self,
+        hash: u32,
+        key: &[u8],
+        now: u64,
+        policy: Policy,
+        change: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
+        let mut content = self.content.write();
+        let pointer = content.find(hash, key).filter(|&pointer| !content.node(pointer).is_expired(now))?;
+        match policy {
+            Policy::Lru => content.move_to_front_of_main(pointer),
+            Policy::S3Fifo => content.node(pointer).mark_used(),
+        }
+        let value = &mut content.node_mut(pointer).value;
+        let weight = value.weight();
+        let result = change(value);
+        debug_assert_eq!(value.weight(), weight, "a change in place must not change the weight");
+        Some(result)
     }
 
     /// A hit under the exclusive lock: the entry moves to the front of the order.

@@ -37,6 +37,9 @@ pub struct Store<V> {
     hasher: foldhash::fast::RandomState,
     config: MemoryConfig,
     clock: Clock,
+    /// The limits that are kept by evicting, ready for the hot path.
+    most_entries: usize,
+    most_bytes: usize,
     /// Kept only where a limit needs them.
     entries: AtomicUsize,
     bytes: AtomicUsize,
@@ -45,6 +48,8 @@ pub struct Store<V> {
     cleared_chains: AtomicUsize,
 }
 
+/// More than there can be.
+const NO_LIMIT: usize = usize::MAX;
 /// How many nodes `clear` frees at once, and how many each later write frees of the rest.
 const FREE_AT_CLEAR: usize = 4096;
 const FREE_AT_WRITE: usize = 64;
@@ -57,6 +62,8 @@ impl<V: Weigh> Store<V> {
         Store {
             shards: shards.collect(),
             hasher: foldhash::fast::RandomState::default(),
+            most_entries: config.entry_limit().unwrap_or(NO_LIMIT),
+            most_bytes: config.max_bytes().unwrap_or(NO_LIMIT),
             config,
             clock,
             entries: AtomicUsize::new(0),
@@ -108,10 +115,20 @@ impl<V: Weigh> Store<V> {
         self.get(key, Usage::Peek, |_| ()).is_some()
     }
 
+    /// Changes the value of a live entry in place, under its shard's lock; counts as use.
+    ///
+    /// `change` must be short, must not run foreign code, and must leave the value's weight as it is.
+    #[inline]
+    pub fn modify<R>(&self, key: &[u8], change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let (shard, hash) = self.locate(key);
+        shard.modify(hash, key, self.clock.now_ms(), self.config.policy(), change)
+    }
+
     /// Decides on one entry under its shard's lock: the one atomic step behind every writing verb.
     ///
     /// `decide` sees the live entry, if any. `limit` is the caller's own for [`Policy::Lru`]; without it
     /// the store's is used.
+    #[inline]
     pub fn update<R>(
         &self,
         key: &[u8],
@@ -151,8 +168,12 @@ impl<V: Weigh> Store<V> {
             result
         };
         drop(removed);
-        self.make_room_elsewhere(shard, now);
-        self.free_some_of_the_cleared();
+        if self.is_over() {
+            self.make_room_elsewhere(shard, now);
+        }
+        if self.cleared_chains.load(Relaxed) != 0 {
+            self.free_some_of_the_cleared();
+        }
         result
     }
 
@@ -210,26 +231,23 @@ impl<V: Weigh> Store<V> {
     }
 
     fn add_sizes(&self, before: Sizes, after: Sizes) {
-        if self.config.entry_limit().is_some() && before.entries != after.entries {
+        if self.most_entries != NO_LIMIT && before.entries != after.entries {
             self.entries.fetch_add(after.entries.wrapping_sub(before.entries), Relaxed);
         }
-        if self.config.max_bytes().is_some() && before.bytes != after.bytes {
+        if self.most_bytes != NO_LIMIT && before.bytes != after.bytes {
             self.bytes.fetch_add(after.bytes.wrapping_sub(before.bytes), Relaxed);
         }
     }
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.config.entry_limit().is_some_and(|most| self.entries.load(Relaxed) > most)
-            || self.config.max_bytes().is_some_and(|most| self.bytes.load(Relaxed) > most)
+        self.entries.load(Relaxed) > self.most_entries || self.bytes.load(Relaxed) > self.most_bytes
     }
 
     /// The writer's own shard had nothing more to give: the others do, one lock at a time, those that
     /// hold most first.
+    #[cold]
     fn make_room_elsewhere(&self, own: &Shard<V>, now: u64) {
-        if !self.is_over() {
-            return;
-        }
         let others = self.shards.iter().filter(|shard| !std::ptr::eq(*shard, own));
         let mut others: Vec<_> = others.map(|shard| (shard.content.read().cost(), shard)).collect();
         others.sort_unstable_by_key(|(cost, _)| std::cmp::Reverse(*cost));
@@ -251,7 +269,7 @@ impl<V: Weigh> Store<V> {
     }
 
     pub(super) fn has_room_for(&self, key_length: usize, value: &V) -> bool {
-        self.config.max_bytes().is_none_or(|most| entry_cost::<V>(key_length, value) <= most)
+        entry_cost::<V>(key_length, value) <= self.most_bytes
     }
 
     /// Removes every entry. O(shards): the memory of large stores is freed by later writes, a little each.
@@ -275,10 +293,8 @@ impl<V: Weigh> Store<V> {
         }
     }
 
+    #[cold]
     fn free_some_of_the_cleared(&self) {
-        if self.cleared_chains.load(Relaxed) == 0 {
-            return;
-        }
         // Taken out of the mutex first: dropping values may run foreign code.
         let Some(mut chain) = self.cleared.lock().pop() else { return };
         if chain.free_some(FREE_AT_WRITE) {
