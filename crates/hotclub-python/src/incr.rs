@@ -32,9 +32,9 @@ pub(crate) fn incr<'py>(
         let saw = store.modify(key, |held| match (&mut *held, small) {
             (Held::Integer(number), Some(delta)) if number.checked_add(delta).is_some() => {
                 *number += delta;
-                Saw::Added(*number)
+                (true, Saw::Added(*number))
             }
-            _ => Saw::Other(held.clone_ref(py)),
+            _ => (false, Saw::Other(held.clone_ref(py))),
         });
         let old = match saw {
             None => return Ok(None),

@@ -61,18 +61,19 @@ impl<V: Weigh> Shard<V> {
         key: &[u8],
         now: u64,
         policy: Policy,
-        change: impl FnOnce(&mut V) -> R,
+        change: impl FnOnce(&mut V) -> (bool, R),
     ) -> Option<R> {
         let mut content = self.content.write();
         let pointer = content.find(hash, key).filter(|&pointer| !content.node(pointer).is_expired(now))?;
-        match policy {
-            Policy::Lru => content.move_to_front_of_main(pointer),
-            Policy::S3Fifo => content.node(pointer).mark_used(),
-        }
         let value = &mut content.node_mut(pointer).value;
         let weight = value.weight();
-        let result = change(value);
+        let (changed, result) = change(value);
         debug_assert_eq!(value.weight(), weight, "a change in place must not change the weight");
+        match policy {
+            Policy::Lru if changed => content.move_to_front_of_main(pointer),
+            Policy::S3Fifo if changed => content.node(pointer).mark_used(),
+            _ => {}
+        }
         Some(result)
     }
 

@@ -115,11 +115,12 @@ impl<V: Weigh> Store<V> {
         self.get(key, Usage::Peek, |_| ()).is_some()
     }
 
-    /// Changes the value of a live entry in place, under its shard's lock; counts as use.
+    /// Changes the value of a live entry in place, under its shard's lock.
     ///
-    /// `change` must be short, must not run foreign code, and must leave the value's weight as it is.
+    /// `change` says whether it changed anything, which counts as use. It must be short, must not run
+    /// foreign code, and must leave the value's weight as it is.
     #[inline]
-    pub fn modify<R>(&self, key: &[u8], change: impl FnOnce(&mut V) -> R) -> Option<R> {
+    pub fn modify<R>(&self, key: &[u8], change: impl FnOnce(&mut V) -> (bool, R)) -> Option<R> {
         let (shard, hash) = self.locate(key);
         shard.modify(hash, key, self.clock.now_ms(), self.config.policy(), change)
     }
