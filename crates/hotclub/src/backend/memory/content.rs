@@ -5,8 +5,8 @@
 //! Pointers never leave the content but into a [`Removed`] chain. References to nodes are borrowed from
 //! the content, shared from `&self`, exclusive from `&mut self`.
 use super::change::Weigh;
-use super::ghost::Ghost;
 use super::node::{NEVER, Node, Pointer, Queue, Removed};
+use super::policy::History;
 use hashbrown::HashTable;
 
 /// What an entry costs beside its key and value: the block's header and its share of the index.
@@ -21,7 +21,7 @@ pub(super) struct Content<V> {
     pub(super) small: Queue<V>,
     /// Proven entries; all entries under `lru`.
     pub(super) main: Queue<V>,
-    pub(super) ghost: Ghost,
+    pub(super) history: History,
     swept: usize,
 }
 
@@ -31,7 +31,7 @@ impl<V> Default for Content<V> {
             index: HashTable::new(),
             small: Queue::default(),
             main: Queue::default(),
-            ghost: Ghost::default(),
+            history: History::default(),
             swept: 0,
         }
     }
@@ -60,7 +60,7 @@ impl<V: Weigh> Content<V> {
 
     /// What the shard holds beside its entries, in bytes.
     pub(super) fn overhead(&self) -> usize {
-        self.ghost.heap_bytes()
+        self.history.heap_bytes()
     }
 
     pub(super) fn node(&self, pointer: Pointer<V>) -> &Node<V> {

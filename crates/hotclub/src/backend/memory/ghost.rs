@@ -24,18 +24,19 @@ impl Ghost {
         self.places[place] = u64::from(hash) << 32 | u64::from(self.time);
     }
 
-    /// Whether this hash was evicted within the window; forgets it.
-    pub(super) fn recall(&mut self, hash: u32, window: usize) -> bool {
+    /// How many evictions ago this hash was evicted, if within the window; forgets it.
+    pub(super) fn recall(&mut self, hash: u32, window: usize) -> Option<usize> {
         if self.places.is_empty() {
-            return false;
+            return None;
         }
         let place = self.place(hash);
         let (known, time) = ((self.places[place] >> 32) as u32, self.places[place] as u32);
-        let recent = time != 0 && known == hash && self.time.wrapping_sub(time) as usize <= window;
-        if recent {
-            self.places[place] = 0;
+        let age = self.time.wrapping_sub(time) as usize;
+        if time == 0 || known != hash || age > window {
+            return None;
         }
-        recent
+        self.places[place] = 0;
+        Some(age)
     }
 
     fn place(&self, hash: u32) -> usize {
@@ -64,9 +65,9 @@ mod tests {
     fn an_evicted_hash_is_known_once() {
         let mut ghost = Ghost::default();
         ghost.remember(7, 100);
-        assert!(!ghost.recall(8, 100));
-        assert!(ghost.recall(7, 100));
-        assert!(!ghost.recall(7, 100));
+        assert_eq!(ghost.recall(8, 100), None);
+        assert_eq!(ghost.recall(7, 100), Some(0));
+        assert_eq!(ghost.recall(7, 100), None);
     }
 
     #[test]
@@ -76,14 +77,14 @@ mod tests {
         for other in 100..111 {
             ghost.remember(other, 10);
         }
-        assert!(!ghost.recall(7, 10));
+        assert_eq!(ghost.recall(7, 10), None);
     }
 
     #[test]
     fn the_last_entry_of_a_shard_may_be_evicted_first() {
         let mut ghost = Ghost::default();
         ghost.remember(7, 0);
-        assert!(!ghost.recall(8, 0));
+        assert_eq!(ghost.recall(8, 0), None);
     }
 
     #[test]
@@ -92,6 +93,6 @@ mod tests {
         ghost.remember(7, 10);
         ghost.remember(8, 5000);
         assert!(ghost.heap_bytes() >= 5000 * 8);
-        assert!(ghost.recall(7, 5000));
+        assert_eq!(ghost.recall(7, 5000), Some(1));
     }
 }

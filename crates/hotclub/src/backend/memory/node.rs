@@ -18,10 +18,11 @@ const MAIN: u64 = 0b100;
 /// Metadata and value; `key_length` bytes of key follow in the same block.
 #[repr(C)]
 pub(super) struct Node<V> {
-    /// deadline in ms << 8 | queue bit | uses. Readers under the shared lock change only the uses.
-    meta: AtomicU64,
     pub(super) previous: Option<Pointer<V>>,
     pub(super) next: Option<Pointer<V>>,
+    // From here on what a hit reads, together.
+    /// deadline in ms << 8 | queue bit | uses. Readers under the shared lock change only the uses.
+    meta: AtomicU64,
     pub(super) hash: u32,
     key_length: u32,
     pub(super) value: V,

@@ -9,6 +9,8 @@ use std::str::FromStr;
 mod lru;
 mod s3fifo;
 
+pub(super) use s3fifo::History;
+
 /// Who is evicted when room is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {

@@ -23,10 +23,13 @@ pub(super) fn count(counter: &AtomicU64, more: u64) {
 }
 
 /// On cache lines of its own, so that shards do not slow each other down.
-#[repr(align(128))]
+///
+/// In this order, because a hit writes its counter and the lock's word and reads the index: all three lie
+/// in the first line, so two threads hand one line to each other and not two.
+#[repr(C, align(128))]
 pub(super) struct Shard<V> {
-    pub(super) content: RwLock<Content<V>>,
     pub(super) counters: Counters,
+    pub(super) content: RwLock<Content<V>>,
 }
 
 impl<V: Weigh> Shard<V> {
