@@ -16,8 +16,9 @@ use hotclub::trace::is_on;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) enum Backend {
@@ -30,7 +31,13 @@ pub(crate) enum Backend {
 pub(crate) struct Cache {
     backend: OnceLock<Backend>,
     settings: ArcSwapOption<Settings>,
+    /// A method that settings ask about was set on this object, at some time.
+    patched: AtomicBool,
 }
+
+/// The methods that settings ask about.
+const PATCHABLE: [&str; 7] =
+    ["get", "set", "delete", "make_key", "validate_key", "make_and_validate_key", "get_backend_timeout"];
 
 /// Settings that are there: a guard made by `Cache::settings`.
 pub(crate) struct Current(Guard<Option<Arc<Settings>>>);
@@ -75,7 +82,7 @@ impl Cache {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Cache { backend: OnceLock::new(), settings: ArcSwapOption::empty() }
+        Cache { backend: OnceLock::new(), settings: ArcSwapOption::empty(), patched: AtomicBool::new(false) }
     }
 
     /// Puts this object before the store of a LOCATION. Raises ValueError, in words, for wrong options.
@@ -128,6 +135,9 @@ impl Cache {
     fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         // SAFETY: three live objects; this is `object.__setattr__` itself.
         let failed = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value.as_ptr()) };
+        if name.cast::<PyString>().is_ok_and(|name| PATCHABLE.iter().any(|patchable| name == patchable)) {
+            slf.get().patched.store(true, Relaxed);
+        }
         slf.get().attributes_changed(slf.py(), failed)
     }
 
@@ -333,6 +343,10 @@ impl Cache {
 }
 
 impl Cache {
+    pub(crate) fn is_patched(&self) -> bool {
+        self.patched.load(Relaxed)
+    }
+
     fn attributes_changed(&self, py: Python<'_>, failed: i32) -> PyResult<()> {
         if failed != 0 {
             return Err(PyErr::fetch(py));

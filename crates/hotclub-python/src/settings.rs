@@ -172,16 +172,22 @@ struct Methods<'py> {
 
 impl<'py> Methods<'py> {
     fn of(cache: &Bound<'py, Cache>) -> PyResult<Self> {
+        let class = cache.get_type();
+        // Asking for the dict would make it; before a verb is patched there is nothing in it to see.
+        if !cache.get().is_patched() {
+            return Ok(Methods { class, own: None });
+        }
         let own = cache.getattr_opt(intern!(cache.py(), "__dict__"))?;
-        Ok(Methods { class: cache.get_type(), own: own.and_then(|own| own.cast_into::<PyDict>().ok()) })
+        Ok(Methods { class, own: own.and_then(|own| own.cast_into::<PyDict>().ok()) })
     }
 
     /// Whether the class computes one of the attributes that settings are made of.
     fn has_properties(&self) -> PyResult<bool> {
         for name in ATTRIBUTES {
-            if let Some(attribute) = self.class.getattr_opt(name)?
-                && attribute.get_type().hasattr("__get__")?
-            {
+            let Some(attribute) = self.class.getattr_opt(name)? else { continue };
+            // A slot holds what was set, and nothing else.
+            let class = attribute.get_type();
+            if class.hasattr("__get__")? && class.name()? != "member_descriptor" {
                 return Ok(true);
             }
         }

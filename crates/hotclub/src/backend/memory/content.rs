@@ -172,6 +172,29 @@ impl<V: Weigh> Content<V> {
         unsafe { removed.push(pointer) };
     }
 
+    /// Takes the entry of a key out with one look into the index; whether it had expired.
+    pub(super) fn remove_key(
+        &mut self,
+        hash: u32,
+        key: &[u8],
+        now: u64,
+        removed: &mut Removed<V>,
+    ) -> Option<bool> {
+        let same = |pointer: &Pointer<V>| {
+            // SAFETY: pointers in the index are live, and no exclusive reference to a node is held.
+            let (node, its_key) = unsafe { (pointer.get(), pointer.key()) };
+            node.hash == hash && its_key == key
+        };
+        let (pointer, _) = self.index.find_entry(spread(hash), same).ok()?.remove();
+        let (expired, main) = (self.node(pointer).is_expired(now), self.node(pointer).is_main());
+        let cost = self.cost_of(pointer);
+        // SAFETY: by the invariant the node is in the queue its main bit names; no reference is held.
+        unsafe { self.queue(main).unlink(pointer, cost) };
+        // SAFETY: in no queue and no index since the two steps before; only the chain keeps the pointer.
+        unsafe { removed.push(pointer) };
+        Some(expired)
+    }
+
     /// Looks at a few index places and takes out what has expired there; how many.
     ///
     /// Each insert pays for this, so a store that is written to keeps at most a fraction of expired

@@ -185,10 +185,9 @@ impl<V: Weigh> Store<V> {
         let mut removed = Removed::none();
         let mut content = shard.content.write();
         let before = content.sizes();
-        let Some(pointer) = content.find(hash, key) else { return Was::Missing };
-        let live = !content.node(pointer).is_expired(now);
-        let mut write = Write { store: self, shard, content: &mut content, removed: &mut removed, now };
-        write.remove(Some(pointer), live);
+        let Some(expired) = content.remove_key(hash, key, now, &mut removed) else { return Was::Missing };
+        let live = !expired;
+        count(if live { &shard.counters.deleted } else { &shard.counters.expired }, 1);
         self.add_sizes(before, content.sizes());
         drop(content);
         if live { Was::Live } else { Was::Expired }
