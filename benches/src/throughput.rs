@@ -1,8 +1,8 @@
 //! Operations a second of CPU: reads alone, and three reads to one write, from one to four threads.
 //!
 //! Keys are spread over 100,000 entries that all fit, so a lookup waits for memory as in a real process.
-//! Each contestant holds the same values, made beforehand: a set stores a clone of the value that is
-//! there, so the allocator is not measured. CPU is that of the threads; times the number of threads, it
+//! Each contestant is filled as a program fills it: a value is made, then stored, entry by entry. Later a
+//! set stores a clone of the value that is there, so the allocator is not measured. CPU is that of the threads; times the number of threads, it
 //! is what they would do with a core each.
 use crate::contestants::{
     Contestant, Foyer, HotclubBackend, HotclubStore, Moka, MokaWithExpiry, QuickCache, Timed,
@@ -103,11 +103,9 @@ fn compared(contestants: &[Entered], case: Case, speeds: &[Vec<f64>]) -> Vec<Row
 fn contestants() -> Vec<Entered> {
     let keys: Arc<[Box<str>]> =
         (0..KEYS).map(|index| format!(":1:bench:object:{index:010}").into()).collect();
-    let values: Arc<[Arc<[u8]>]> = (0..KEYS).map(|index| bytes_of(index).into()).collect();
-    let wire: Arc<[Bytes]> = (0..KEYS).map(|index| bytes_of(index).into()).collect();
     let (config, clock) = (MemoryConfig::entries(CAPACITY).with_shards(SHARDS), Clock::system());
     let enter = |name, contestant: Box<dyn Contestant<Arc<[u8]>>>| {
-        entered(name, contestant, keys.clone(), values.clone())
+        entered(name, contestant, keys.clone(), |index| bytes_of(index).into())
     };
     vec![
         enter(HOTCLUB, Box::new(HotclubStore::new(config.clone(), clock.clone()))),
@@ -119,7 +117,9 @@ fn contestants() -> Vec<Entered> {
         enter("moka", Box::new(Moka::new(CAPACITY))),
         enter("moka + expiry", Box::new(MokaWithExpiry::new(CAPACITY))),
         enter("foyer s3-fifo", Box::new(Foyer::new(CAPACITY, Some(SHARDS), S3FifoConfig::default()))),
-        entered("hotclub dyn Backend", Box::new(HotclubBackend::new(config)), keys.clone(), wire),
+        entered("hotclub dyn Backend", Box::new(HotclubBackend::new(config)), keys.clone(), |index| {
+            Bytes::from(bytes_of(index))
+        }),
     ]
 }
 
@@ -132,11 +132,14 @@ fn entered<V: PartialEq + Clone + Send + Sync + 'static>(
     name: &'static str,
     contestant: Box<dyn Contestant<V>>,
     keys: Arc<[Box<str>]>,
-    values: Arc<[V]>,
+    value_of: impl Fn(usize) -> V,
 ) -> Entered {
-    for (key, value) in keys.iter().zip(values.iter()) {
-        contestant.set(key, value.clone(), LIFE);
-    }
+    let fill = |index: usize| {
+        let value = value_of(index);
+        contestant.set(&keys[index], value.clone(), LIFE);
+        value
+    };
+    let values: Vec<V> = (0..keys.len()).map(fill).collect();
     contestant.settle();
     for (key, value) in keys.iter().zip(values.iter()) {
         assert!(contestant.get(key).as_ref() == Some(value), "{name} lost or changed {key}");
