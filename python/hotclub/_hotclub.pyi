@@ -14,6 +14,7 @@ DEBUG_BUILD: bool
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def instance_method(function: _Function) -> _Function: ...
+
 @disjoint_base
 class Cache:
     """The verbs that the classes of ``hotclub.django`` share. Of no use alone."""

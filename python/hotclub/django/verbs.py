@@ -1,7 +1,8 @@
 """The verbs that need something of Python, once for all backends.
 
 Django reads ``__func__`` of eight methods: five of them are the Rust ones in CPython's own clothes, three are
-``def``s. The async verbs answer in the loop's own thread, without a thread per call: the stores of this process never wait.
+``def``s. The async verbs answer in the loop's own thread, without a thread per call: the stores of
+this process never wait.
 """
 
 from __future__ import annotations

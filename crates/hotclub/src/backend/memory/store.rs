@@ -263,6 +263,18 @@ impl<V: Weigh> Store<V> {
         }
     }
 
+    /// The totals that limits go by: entries and bytes, each kept only where a limit needs it.
+    #[cfg(all(test, shuttle))]
+    pub(super) fn totals(&self) -> (usize, usize) {
+        (self.entries.load(Relaxed), self.bytes.load(Relaxed))
+    }
+
+    /// What the entries cost, counted anew.
+    #[cfg(all(test, shuttle))]
+    pub(super) fn cost(&self) -> usize {
+        self.shards.iter().map(|shard| shard.content.read().sizes().bytes).sum()
+    }
+
     /// Whether one entry of this size can be kept at all.
     pub fn fits(&self, key: &[u8], value: &V) -> bool {
         self.has_room_for(key.len(), value)
