@@ -188,7 +188,7 @@ impl std::fmt::Debug for Shown {
 }
 
 /// Uniform from 0 to 1; spreads deadlines, so any quick source will do.
-fn random_fraction() -> f64 {
+pub(crate) fn random_fraction() -> f64 {
     use std::cell::Cell;
     use std::hash::{BuildHasher, RandomState};
     thread_local! {

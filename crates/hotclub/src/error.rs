@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Ambiguous,
     /// The other side broke the protocol.
     Protocol,
+    /// The server understood and refused: wrong password, no permission, wrong type, full.
+    Refused,
     /// A setting is wrong: mend the configuration.
     Config,
     /// Stored bytes cannot be decoded as what was asked for.
@@ -47,6 +49,7 @@ impl ErrorKind {
             ErrorKind::Timeout => "timed out",
             ErrorKind::Ambiguous => "outcome unknown",
             ErrorKind::Protocol => "protocol error",
+            ErrorKind::Refused => "refused by the server",
             ErrorKind::Config => "configuration error",
             ErrorKind::Corrupt => "undecodable entry",
             ErrorKind::Encode => "value cannot be encoded",

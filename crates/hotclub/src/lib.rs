@@ -22,6 +22,8 @@ mod core;
 mod entry;
 mod error;
 mod fill;
+#[cfg(unix)]
+pub mod fork;
 mod key;
 mod registry;
 mod stats;

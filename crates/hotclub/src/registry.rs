@@ -17,6 +17,8 @@ pub type Opener = fn(&Url, &mut Options) -> Result<Arc<dyn Backend>>;
 pub struct Room {
     /// The URL scheme, and the value of `backend` in a table.
     pub scheme: &'static str,
+    /// Further URL schemes under which it is known.
+    pub aliases: &'static [&'static str],
     /// Its options, each with its meaning.
     pub options: &'static [(&'static str, &'static str)],
     /// Opens it.
@@ -39,9 +41,16 @@ pub struct Registry(BTreeMap<&'static str, Room>);
 impl Default for Registry {
     fn default() -> Self {
         let mut registry = Registry(BTreeMap::new());
-        registry.register(Room { scheme: "dummy", options: &[], open: |_, _| Ok(Arc::new(DummyBackend)) });
+        registry.register(Room {
+            scheme: "dummy",
+            aliases: &[],
+            options: &[],
+            open: |_, _| Ok(Arc::new(DummyBackend)),
+        });
         #[cfg(feature = "memory")]
         registry.register(crate::backend::memory::ROOM);
+        #[cfg(feature = "redis-blocking")]
+        registry.register(crate::backend::redis::ROOM);
         registry
     }
 }
@@ -81,22 +90,43 @@ impl Registry {
 
     fn open_with(&self, url: &str, more: Options) -> Result<Cache> {
         let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme).to_ascii_lowercase();
-        let room = self.0.get(scheme.as_str()).ok_or_else(|| {
+        let room = self.room(&scheme).ok_or_else(|| {
             let known: Vec<_> = self.0.keys().copied().collect();
             Error::config(format!("unknown backend {scheme:?}; known are {}", known.join(", ")))
         })?;
         self.open_room(room, url, more).map_err(|error| error.at(room.scheme, "open"))
     }
 
+    fn room(&self, scheme: &str) -> Option<&Room> {
+        let by_alias = || self.0.values().find(|room| room.aliases.contains(&scheme));
+        self.0.get(scheme).or_else(by_alias)
+    }
+
     fn open_room(&self, room: &Room, url: &str, more: Options) -> Result<Cache> {
-        let url = Url::parse(url).map_err(|error| Error::config(format!("not a URL: {error}")))?;
+        let (url, hosts) = split_hosts(url);
+        let url = Url::parse(&url).map_err(|error| Error::config(format!("not a URL: {error}")))?;
         let mut options = Options::from_query(&url)?;
+        if let Some(hosts) = hosts {
+            options.add("hosts".to_owned(), hosts)?;
+        }
         options.extend(more)?;
         let builder = common(&mut options)?;
         let backend = (room.open)(&url, &mut options)?;
         options.finish(room.options.iter().chain(COMMON_OPTIONS).map(|(name, _)| *name))?;
         Ok(builder.backend(backend).build())
     }
+}
+
+/// URLs name one host; `scheme://user@a:1,b:2/path` names several. What follows the first becomes the option
+/// `hosts`.
+fn split_hosts(url: &str) -> (String, Option<String>) {
+    let whole = || (url.to_owned(), None);
+    let Some((scheme, rest)) = url.split_once("://") else { return whole() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let hosts = authority.rfind('@').map_or(0, |at| at + 1);
+    let Some(comma) = authority[hosts..].find(',') else { return whole() };
+    let (first, others) = authority.split_at(hosts + comma);
+    (format!("{scheme}://{first}{path}"), Some(others[1..].to_owned()))
 }
 
 fn common(options: &mut Options) -> Result<Builder> {

@@ -20,6 +20,8 @@ mod lease;
 pub mod memory;
 mod op;
 mod options;
+#[cfg(feature = "redis-blocking")]
+pub mod redis;
 
 pub use capability::{Capability, Shared};
 pub use lease::{Filled, Lease, LeaseOptions, Stamp, Tag, Token};

@@ -3,7 +3,8 @@
 /// Judges a backend: one named test per case, in a module of this name.
 ///
 /// The first form gives the backend a clock that is moved by hand, so that no case sleeps. The second is
-/// for backends whose clock is elsewhere; their cases about time wait for real.
+/// for backends whose clock is elsewhere; their cases about time wait for real. The third is for backends that
+/// may not be there (a server that is not installed): its closure gives a fixture, or `None`, which skips.
 ///
 /// ```no_run
 /// # mod tests {
@@ -17,6 +18,15 @@
 macro_rules! __hotclub_conformance {
     ($name:ident, no_clock, $make:expr) => {
         $crate::__hotclub_cases!($name, $crate::testing::Fixture::in_real_time($make));
+    };
+    ($name:ident, or_skip, $make:expr) => {
+        $crate::__hotclub_cases!(
+            $name,
+            match $make() {
+                Some(fixture) => fixture,
+                None => return,
+            }
+        );
     };
     ($name:ident, $make:expr) => {
         $crate::__hotclub_cases!($name, $crate::testing::Fixture::by_hand($make));

@@ -199,7 +199,7 @@ impl Backend for MemoryBackend {
 }
 
 /// How this room is opened by URL or table.
-pub(crate) const ROOM: Room = Room { scheme: "memory", options: MemoryConfig::OPTIONS, open };
+pub(crate) const ROOM: Room = Room { scheme: "memory", aliases: &[], options: MemoryConfig::OPTIONS, open };
 
 fn open(url: &url::Url, options: &mut Options) -> Result<Arc<dyn Backend>> {
     let more =

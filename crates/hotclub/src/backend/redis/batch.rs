@@ -1,0 +1,350 @@
+//! Commands on their way: RESP bytes, and what a door must know to carry them.
+use super::resp::{Malformed, Reply, Skim, parse};
+use super::slot::slot_of;
+
+/// What may be done when an exchange breaks off, and which servers may answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effect {
+    /// Only reads: replicas may answer, and it may be sent again.
+    #[default]
+    Read,
+    /// Writes, and doing it twice is as good as once: it may be sent again.
+    Idempotent,
+    /// Writes, and doing it twice is not doing it once: never sent again once it may have arrived.
+    Once,
+}
+
+/// One command of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Where its bytes begin and end.
+    pub start: usize,
+    /// See `start`.
+    pub end: usize,
+    /// The hash slot of its key, in a cluster; `None` if any node will do.
+    pub slot: Option<u16>,
+}
+
+/// One or more commands that are sent in one go. Made once, used again and again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    verb: &'static str,
+    effect: Effect,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    clustered: bool,
+}
+
+/// More room than this is given back after use: one huge value must not stay in memory for ever.
+pub(crate) const MOST_SPARE: usize = 1 << 20;
+
+impl Batch {
+    /// Empties it for a verb of this name. `clustered`: the slots of keys are wanted.
+    pub fn start(&mut self, verb: &'static str, effect: Effect, clustered: bool) {
+        self.bytes.clear();
+        self.bytes.shrink_to(MOST_SPARE);
+        self.spans.clear();
+        (self.verb, self.effect, self.clustered) = (verb, effect, clustered);
+    }
+
+    /// Begins a command of this many parts, the name included.
+    #[inline]
+    pub fn command(&mut self, name: &str, parts: usize) -> &mut Self {
+        let start = self.bytes.len();
+        self.spans.push(Span { start, end: start, slot: None });
+        self.header(b'*', parts);
+        self.arg(name.as_bytes())
+    }
+
+    /// The next part of the command.
+    #[inline]
+    pub fn arg(&mut self, part: &[u8]) -> &mut Self {
+        self.header(b'$', part.len());
+        self.bytes.extend_from_slice(part);
+        self.end_part()
+    }
+
+    /// The next part of the command: its key, which decides about the node in a cluster.
+    #[inline]
+    pub fn key(&mut self, key: &[u8]) -> &mut Self {
+        if self.clustered
+            && let Some(span) = self.spans.last_mut()
+        {
+            span.slot.get_or_insert_with(|| slot_of(key));
+        }
+        self.arg(key)
+    }
+
+    /// The command goes where this key lives, though the key is no part of it.
+    pub fn beside(&mut self, key: &[u8]) -> &mut Self {
+        if self.clustered
+            && let Some(span) = self.spans.last_mut()
+        {
+            span.slot = Some(slot_of(key));
+        }
+        self
+    }
+
+    /// The next part of the command: a number in decimal digits.
+    #[inline]
+    pub fn number(&mut self, number: i64) -> &mut Self {
+        let mut digits = Digits::default();
+        self.arg(digits.of(number))
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, count: usize) {
+        self.bytes.push(kind);
+        let mut digits = Digits::default();
+        self.bytes.extend_from_slice(digits.of(i64::try_from(count).unwrap_or(i64::MAX)));
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn end_part(&mut self) -> &mut Self {
+        self.bytes.extend_from_slice(b"\r\n");
+        let end = self.bytes.len();
+        if let Some(span) = self.spans.last_mut() {
+            span.end = end;
+        }
+        self
+    }
+
+    /// The verb that this batch is for; errors name it.
+    pub fn verb(&self) -> &'static str {
+        self.verb
+    }
+
+    /// What the batch does.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Whether keys were given their slots.
+    pub fn is_clustered(&self) -> bool {
+        self.clustered
+    }
+
+    /// All commands as they go over the wire.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each command lies in the bytes.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// How many commands, and so how many replies.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+}
+
+/// Decimal digits of a number, without a `String`.
+#[derive(Default)]
+struct Digits([u8; 20]);
+
+impl Digits {
+    #[inline]
+    fn of(&mut self, number: i64) -> &[u8] {
+        let mut rest = number.unsigned_abs();
+        let mut at = self.0.len();
+        loop {
+            at -= 1;
+            self.0[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            at -= 1;
+            self.0[at] = b'-';
+        }
+        &self.0[at..]
+    }
+}
+
+/// A buffer that grows as bytes come in, and stays as large as it was.
+#[derive(Debug, Default)]
+pub struct Received {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+const READ_AT_LEAST: usize = 16 * 1024;
+/// A header may promise any length: room is made for at most this much at once.
+const GROW_AT_MOST: usize = 8 << 20;
+
+impl Received {
+    /// What is there.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// Forgets what is there.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.filled = 0;
+        if self.bytes.len() > MOST_SPARE {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Room for what comes next, of about the size that is known to be missing.
+    #[inline]
+    pub fn room(&mut self, until: usize) -> &mut [u8] {
+        let missing = until.saturating_sub(self.filled).clamp(READ_AT_LEAST, GROW_AT_MOST);
+        if self.bytes.len() - self.filled < missing.min(READ_AT_LEAST).max(missing / 2) {
+            self.bytes.resize(self.filled + missing, 0);
+        }
+        &mut self.bytes[self.filled..]
+    }
+
+    /// That many bytes of the room were filled.
+    #[inline]
+    pub fn filled(&mut self, count: usize) {
+        self.filled = (self.filled + count).min(self.bytes.len());
+    }
+
+    /// Puts bytes behind what is there.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.filled);
+        self.bytes.extend_from_slice(bytes);
+        self.filled = self.bytes.len();
+    }
+
+    /// Forgets what came after the first `count` bytes.
+    pub fn truncate(&mut self, count: usize) {
+        self.filled = self.filled.min(count);
+    }
+
+    /// Drops the first bytes.
+    pub fn consume(&mut self, count: usize) {
+        self.bytes.copy_within(count..self.filled, 0);
+        self.filled -= count;
+        if self.filled == 0 {
+            self.clear();
+        }
+    }
+}
+
+/// The replies to a batch, in the order of its commands.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pub(crate) received: Received,
+    /// Where each reply begins, if they came from several nodes; else they lie one behind the other.
+    pub(crate) starts: Vec<usize>,
+}
+
+impl Answers {
+    /// Forgets the replies.
+    pub fn clear(&mut self) {
+        self.received.clear();
+        self.starts.clear();
+    }
+
+    /// Views of the replies.
+    pub fn replies(&self) -> Replies<'_> {
+        Replies { buffer: self.received.bytes(), starts: &self.starts, position: 0, index: 0 }
+    }
+
+    /// The first reply: the only one, mostly.
+    ///
+    /// # Errors
+    /// Bytes that are no RESP.
+    pub fn first(&self) -> Result<Reply<'_>, Malformed> {
+        self.replies().next().unwrap_or(Err(Malformed("there is no reply")))
+    }
+}
+
+/// An iterator over replies.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    buffer: &'a [u8],
+    starts: &'a [usize],
+    position: usize,
+    index: usize,
+}
+
+impl<'a> Iterator for Replies<'a> {
+    type Item = Result<Reply<'a>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.starts.is_empty() {
+            if self.position >= self.buffer.len() {
+                return None;
+            }
+        } else {
+            self.position = *self.starts.get(self.index)?;
+            self.index += 1;
+        }
+        Some(parse(self.buffer, &mut self.position))
+    }
+}
+
+/// Where each of several replies that lie one behind the other begins.
+pub(crate) fn starts_of(buffer: &[u8], count: usize) -> Result<Vec<usize>, Malformed> {
+    let mut skim = Skim::default();
+    let mut starts = Vec::with_capacity(count);
+    for wanted in 1..=count {
+        starts.push(skim.position());
+        if !skim.advance(buffer, wanted)? {
+            return Err(Malformed("it ends too early"));
+        }
+    }
+    Ok(starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_resp_arrays_of_bulks() {
+        let mut batch = Batch::default();
+        batch.start("set", Effect::Idempotent, false);
+        batch.command("SET", 5).key(b":1:a").arg(b"x\r\ny").arg(b"EX").number(300);
+        batch.command("PING", 1);
+        let wire =
+            "*5\r\n$3\r\nSET\r\n$4\r\n:1:a\r\n$4\r\nx\r\ny\r\n$2\r\nEX\r\n$3\r\n300\r\n*1\r\n$4\r\nPING\r\n";
+        assert_eq!(std::str::from_utf8(batch.bytes()).unwrap(), wire);
+        assert_eq!(batch.spans()[1], Span { start: wire.len() - 14, end: wire.len(), slot: None });
+    }
+
+    #[test]
+    fn numbers_are_written_to_the_last_digit() {
+        let mut digits = Digits::default();
+        for number in [0, 7, -7, 10, i64::MAX, i64::MIN] {
+            assert_eq!(digits.of(number), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_received_buffer_keeps_what_was_not_consumed() {
+        let mut received = Received::default();
+        received.room(0)[..5].copy_from_slice(b"abcde");
+        received.filled(5);
+        received.consume(3);
+        assert_eq!(received.bytes(), b"de");
+        received.push(b"fg");
+        assert_eq!(received.bytes(), b"defg");
+        received.room(1 << 40)[0] = b'h';
+        received.filled(1);
+        assert_eq!(received.bytes(), b"defgh");
+    }
+
+    #[test]
+    fn starts_tell_where_replies_begin() {
+        assert_eq!(starts_of(b"+OK\r\n$1\r\na\r\n:1\r\n", 3).unwrap(), [0, 5, 12]);
+        assert!(starts_of(b"+OK\r\n", 2).is_err());
+    }
+}

@@ -1,0 +1,31 @@
+//! Redis and Valkey: entries shared by every machine that reaches the server, in the bytes that Django writes.
+//!
+//! Choose it when several machines, or several languages, share one cache. The protocol is pure bytes
+//! ([`batch`], [`resp`], [`command`]), carried by thin doors: the blocking [`client`] here, a socket owned by
+//! the event loop in the Python door, and tokio for async Rust.
+mod backend;
+pub mod batch;
+pub mod breaker;
+pub mod client;
+pub mod command;
+pub mod config;
+mod connection;
+pub mod error;
+pub mod handshake;
+mod node;
+mod pool;
+pub mod resp;
+pub mod server;
+pub mod slot;
+pub mod stream;
+pub mod tls;
+mod url;
+
+pub use backend::RedisBackend;
+pub use client::Client;
+pub use config::RedisConfig;
+pub use server::Server;
+pub(crate) use url::ROOM;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! When it breaks: bounded time, a clear error with the server's name, and recovery by itself.
+use super::*;
+use crate::backend::{Backend, GetOptions, SetOptions};
+use crate::testing::servers::{Fault, FaultProxy};
+use crate::{ErrorKind, Life};
+use bytes::Bytes;
+use std::time::Instant;
+
+fn set(backend: &RedisBackend, key: &str, value: &str) -> crate::Result<bool> {
+    backend.set(key, Bytes::copy_from_slice(value.as_bytes()), &SetOptions::new(Life::Never))
+}
+
+fn get(backend: &RedisBackend, key: &str) -> crate::Result<Option<String>> {
+    let text = |entry: crate::Entry| String::from_utf8_lossy(&entry.value).into_owned();
+    Ok(backend.get(key, &GetOptions::default())?.map(text))
+}
+
+/// Until it works again, at most this long.
+fn recovers(backend: &RedisBackend, within: Duration) {
+    let until = Instant::now() + within;
+    while let Err(error) = set(backend, "recovered", "yes") {
+        assert!(Instant::now() < until, "still: {error}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(get(backend, "recovered").unwrap().as_deref(), Some("yes"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_with_its_name() {
+    let backend = backend("redis://127.0.0.1:1/0");
+    let error = get(&backend, "key").unwrap_err();
+    let text = "redis: get failed (127.0.0.1:1): unavailable: connection refused";
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Unavailable, text));
+    assert!(error.is_temporary());
+}
+
+#[test]
+fn a_dead_server_costs_one_limit_and_not_one_per_call() {
+    // Nobody answers there: the packets are dropped, as by a firewall (TEST-NET-1, RFC 5737).
+    let backend = backend("redis://192.0.2.1:6379/0?connect_limit=0.3&rest=30");
+    let began = Instant::now();
+    let first = get(&backend, "key").unwrap_err();
+    assert!(matches!(first.kind(), ErrorKind::Timeout | ErrorKind::Unavailable), "{first}");
+    for _ in 0..100 {
+        get(&backend, "key").unwrap_err();
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_restarted_server_is_found_again() {
+    if !redis_or_skip("a_restarted_server_is_found_again") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new());
+    let backend = backend(&server.url());
+    set(&backend, "key", "1").unwrap();
+    server.kill();
+    assert_eq!(get(&backend, "key").unwrap_err().kind(), ErrorKind::Unavailable);
+    server.restart();
+    recovers(&backend, Duration::from_secs(3));
+}
+
+#[test]
+fn a_restart_that_nobody_saw_is_not_an_error_for_reads() {
+    if !redis_or_skip("a_restart_that_nobody_saw_is_not_an_error_for_reads") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new());
+    let backend = backend(&server.url());
+    set(&backend, "key", "1").unwrap();
+    server.restart();
+    assert_eq!(get(&backend, "key").unwrap(), None);
+    set(&backend, "n", "1").unwrap();
+    server.restart();
+    // An increment looks at its connection first, because it could not be sent again.
+    assert_eq!(backend.incr("n", 1).unwrap_err().kind(), ErrorKind::KeyNotFound);
+}
+
+#[test]
+fn a_paused_server_costs_one_limit_and_loses_nothing() {
+    if !redis_or_skip("a_paused_server_costs_one_limit_and_loses_nothing") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new());
+    let backend = backend(&format!("{}?reply_limit=0.3&connect_limit=0.3&rest=0.2", server.url()));
+    set(&backend, "key", "1").unwrap();
+    server.pause();
+    let began = Instant::now();
+    let error = get(&backend, "key").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    server.resume();
+    recovers(&backend, Duration::from_secs(3));
+    assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"));
+}
+
+#[test]
+fn replies_cut_short_and_garbage_end_the_connection_and_nothing_else() {
+    if !redis_or_skip("replies_cut_short_and_garbage_end_the_connection_and_nothing_else") {
+        return;
+    }
+    let proxy = FaultProxy::start(SERVER.port());
+    let backend = backend(&format!("redis://127.0.0.1:{}/0?reply_limit=1", proxy.port()));
+    set(&backend, "faults", "0123456789").unwrap();
+    proxy.set(Fault::CutAfter(4));
+    let error = get(&backend, "faults").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(backend.incr("faults", 1).unwrap_err().kind(), ErrorKind::Ambiguous);
+    proxy.set(Fault::Garbage(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
+    let error = get(&backend, "faults").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    proxy.set(Fault::None);
+    assert_eq!(get(&backend, "faults").unwrap().as_deref(), Some("0123456789"));
+    proxy.set(Fault::Swallow);
+    assert_eq!(get(&backend, "faults").unwrap_err().kind(), ErrorKind::Timeout);
+    proxy.set(Fault::None);
+    recovers(&backend, Duration::from_secs(3));
+}
+
+#[test]
+fn a_wrong_password_is_refused_in_the_servers_words_and_never_shown() {
+    if !redis_or_skip("a_wrong_password_is_refused_in_the_servers_words_and_never_shown") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new().password("right"));
+    let wrong = backend(&format!("redis://:wrong@{}/0", server.address()));
+    let error = get(&wrong, "key").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("WRONGPASS"), "{error}");
+    assert!(!format!("{error:?} {wrong:?}").contains(":wrong"));
+    assert_eq!(get(&backend(&server.url()), "key").unwrap(), None);
+}
+
+#[test]
+fn a_full_server_refuses_writes_and_still_reads() {
+    if !redis_or_skip("a_full_server_refuses_writes_and_still_reads") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new());
+    let backend = backend(&server.url());
+    set(&backend, "key", "1").unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let error = set(&backend, "key", "2").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("OOM"), "{error}");
+    assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"));
+    let item = |key| crate::backend::Item { key, value: Bytes::from_static(b"3"), flags: Default::default() };
+    let error = backend.set_many(&[item("a"), item("b")], &SetOptions::new(Life::Never)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(get(&backend, "a").unwrap(), None);
+}
+
+#[test]
+fn a_pool_has_an_end_and_waiting_for_it_a_limit() {
+    if !redis_or_skip("a_pool_has_an_end_and_waiting_for_it_a_limit") {
+        return;
+    }
+    let server = RedisServer::start(RedisOptions::new());
+    let backend = backend(&format!("{}?pool_size=2&pool_limit=0.2&reply_limit=3", server.url()));
+    set(&backend, "key", "1").unwrap();
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| (0..200).for_each(|_| drop(get(&backend, "key").unwrap()))))
+            .collect();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    assert!(backend.client().connections() <= 2);
+    server.pause();
+    std::thread::scope(|scope| {
+        let stuck = [scope.spawn(|| get(&backend, "key")), scope.spawn(|| get(&backend, "key"))];
+        std::thread::sleep(Duration::from_millis(100));
+        let error = get(&backend, "key").unwrap_err();
+        assert!(error.to_string().contains("all 2 connections"), "{error}");
+        server.resume();
+        stuck.into_iter().for_each(|reader| drop(reader.join().unwrap().unwrap()));
+    });
+}
