@@ -15,6 +15,8 @@ from django.core.cache import caches
 from backends import BACKENDS, KEEPING, Backend
 from doors import DOORS
 
+pytest_plugins = ["redis_fixtures"]
+
 
 def pytest_configure() -> None:
     settings.configure(

@@ -11,6 +11,7 @@ mod package;
 mod python;
 mod rust;
 mod rust_version;
+mod servers;
 mod summary;
 mod upstream;
 mod wheel;
@@ -55,13 +56,18 @@ const fn part(name: &'static str, needs: &'static [&'static str], run: fn(&Conte
 fn parts(options: &Options) -> Vec<Part> {
     const PYTHONS: &[&str] = &["interpreters"];
     const WHEEL: &[&str] = &["wheel"];
-    if options.room.is_some() {
-        return vec![
-            part("rust", &[], rust::test_room),
+    const TESTS: &[&str] = &["interpreters", "servers"];
+    const WHEEL_TESTS: &[&str] = &["wheel", "servers"];
+    if let Some(room) = &options.room {
+        let servers = part("servers", &[], servers::check);
+        let mut parts = if servers::are_for(room) { vec![servers] } else { vec![] };
+        parts.extend([
+            part("rust", &["servers"], rust::test_room),
             part("interpreters", &[], interpreters),
             part("wheel", PYTHONS, wheel::build_newest),
-            part("python", WHEEL, python::test_room),
-        ];
+            part("python", WHEEL_TESTS, python::test_room),
+        ]);
+        return parts;
     }
     let mut parts = vec![
         part("format", &[], lint::format),
@@ -69,14 +75,15 @@ fn parts(options: &Options) -> Vec<Part> {
         part("house", &[], |_| house::check().map(Done::with_note)),
         part("clippy", PYTHONS, lint::clippy),
         part("rustdoc", PYTHONS, lint::rustdoc),
-        part("rust", PYTHONS, rust::test_all),
+        part("servers", &[], servers::check),
+        part("rust", TESTS, rust::test_all),
         part("features", &[], rust::check_features),
         part("shuttle", &[], rust::shuttle),
         part("rust-version", PYTHONS, rust_version::check),
         part("wheel", PYTHONS, wheel::build),
-        part("python", WHEEL, python::test_all),
+        part("python", WHEEL_TESTS, python::test_all),
         part("lint-python", WHEEL, lint::python),
-        part("upstream", WHEEL, upstream::run),
+        part("upstream", WHEEL_TESTS, upstream::run),
         part("demo", WHEEL, demo::run),
         part("package", PYTHONS, package::check),
     ];

@@ -34,6 +34,8 @@ pub mod leases;
 pub mod limits;
 pub mod many;
 pub mod op;
+#[cfg(unix)]
+pub mod servers;
 #[cfg(all(test, shuttle))]
 pub(crate) mod shuttle;
 pub mod threads;

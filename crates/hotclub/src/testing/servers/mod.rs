@@ -1,0 +1,51 @@
+//! Real servers on loopback, for tests: started on free ports, killed and forgotten when dropped.
+//!
+//! | piece | what it is |
+//! | --- | --- |
+//! | [`RedisServer`] | one server, with the [`RedisOptions`] of the test; killed, paused, restarted at will |
+//! | [`RedisCluster`] | three primaries that share all slots, and a slot that wanders ([`SlotMigration`]) |
+//! | [`RedisSentinels`] | a primary, its replica, and three sentinels that watch them |
+//! | [`FaultProxy`] | what stands between a client and a server and spoils replies ([`Fault`]) |
+//! | [`Certificates`] | an authority, a server's certificate and a client's, made once per process |
+//!
+//! Everything here panics when it does not work, with the log of the server in the message, and every wait has
+//! a limit. Methods take `&self`: a server may stand in a `static` and serve all tests of a process. Servers end
+//! with the process that started them, however that ends.
+//!
+//! A machine without the program is no failure: ask first.
+//!
+//! ```
+//! # fn a_value_comes_back() {
+//! use hotclub::testing::servers::{RedisOptions, RedisServer, redis_or_skip};
+//!
+//! if !redis_or_skip("a_value_comes_back") {
+//!     return;
+//! }
+//! let server = RedisServer::start(RedisOptions::new().password("secret"));
+//! assert_eq!(server.command(&["SET", "key", "value"]), "OK");
+//! assert_eq!(server.command(&["GET", "key"]), "value");
+//! # }
+//! # a_value_comes_back();
+//! ```
+mod admin;
+mod certificates;
+mod cluster;
+mod folder;
+mod options;
+mod ports;
+mod process;
+mod proxy;
+mod redis;
+mod sentinel;
+mod skip;
+mod wait;
+mod warden;
+
+pub use admin::Reply;
+pub use certificates::Certificates;
+pub use cluster::{RedisCluster, SlotMigration};
+pub use options::{ClientCertificate, RedisOptions};
+pub use proxy::{Fault, FaultProxy};
+pub use redis::RedisServer;
+pub use sentinel::RedisSentinels;
+pub use skip::{redis_or_skip, tls_or_skip};

@@ -1,0 +1,93 @@
+//! The programs that tests start on loopback: installed where that is simple, else their tests are skipped.
+
+use std::net::{Ipv4Addr, TcpStream};
+
+use crate::debian;
+use crate::shell::{Failure, Result, Run};
+use crate::test::{Context, Done};
+
+/// Something that tests start.
+struct Program {
+    /// How it tells its version; the program is the first word.
+    version: &'static [&'static str],
+    /// Debian's package.
+    package: &'static str,
+    /// Where a package starts a server of its own, beside those of the tests.
+    port: Option<u16>,
+}
+
+const PROGRAMS: [Program; 2] = [
+    Program { version: &["redis-server", "--version"], package: "redis-server", port: Some(6379) },
+    Program { version: &["openssl", "version"], package: "openssl", port: None },
+];
+
+/// The rooms whose tests start them.
+const ROOMS: [&str; 1] = ["redis"];
+
+/// Whether the tests of this room start servers.
+pub(crate) fn are_for(room: &str) -> bool {
+    ROOMS.contains(&room)
+}
+
+/// Looks for the programs and installs what is missing; what stays missing is a failure only where `CI` is set.
+pub(crate) fn check(_: &Context) -> Result<Done> {
+    let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_here()).collect();
+    if missing.is_empty() {
+        return Ok(found());
+    }
+    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    let silent: Vec<u16> =
+        missing.iter().filter_map(|program| program.port).filter(|p| !listens(*p)).collect();
+    let lack = format!("there is no {}", packages.join(", no "));
+    match debian::install(&packages, &lack) {
+        Ok(()) => Ok(with_services(found(), &silent)),
+        Err(Failure::Said(why)) => Done::missing(format!("{lack}, tests are skipped: {why}")),
+        Err(Failure::Interrupted) => Err(Failure::Interrupted),
+    }
+}
+
+/// Debian starts what it installs: harmless, since tests use free ports, but nobody asked for it.
+fn with_services(mut done: Done, silent: &[u16]) -> Done {
+    for port in silent.iter().filter(|port| listens(**port)) {
+        done.remark(&format!(
+            "the package started a service of its own on port {port}, which nothing here uses"
+        ));
+    }
+    done
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn found() -> Done {
+    let versions: Vec<String> = PROGRAMS.iter().filter_map(Program::version).collect();
+    Done::with_note(versions.join(", "))
+}
+
+impl Program {
+    fn is_here(&self) -> bool {
+        self.version().is_some()
+    }
+
+    /// As `Redis server v=7.0.15`: what it says, up to the first word with a number.
+    fn version(&self) -> Option<String> {
+        let said = Run::new(self.version[0]).args(&self.version[1..]).read().ok()?;
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let number = words.iter().position(|word| word.contains(|c: char| c.is_ascii_digit()))?;
+        Some(words[..=number].join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_here_has_no_version() {
+        let program = Program { version: &["no-such-program"], package: "none", port: None };
+        assert!(!program.is_here());
+        let cargo = Program { version: &["cargo", "--version"], package: "cargo", port: None };
+        assert!(cargo.version().is_some_and(|version| version.starts_with("cargo 1.")));
+    }
+}
