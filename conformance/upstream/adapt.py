@@ -18,7 +18,7 @@ from upstream.plan import Plan
 
 def adapt_own_tests(plan: Plan, kind: Kind, target: type[Any]) -> list[str]:
     """Prepares the test classes of the kind; returns what was adapted, for the output."""
-    if plan.group not in ("own", "async") or plan.backend == kind.django:
+    if plan.group not in ("own", "async") or plan.backend == kind.replaced:
         return []
     tests = importlib.import_module("cache.tests")
     if kind.name == "file":

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from upstream.errors import RunError, ServerMissingError
 from upstream.group import Order, Outcome, run_group
-from upstream.kinds import GROUPS, Kind, Series
+from upstream.kinds import GROUPS, Series, Subject
 from upstream.plan import FAILED, PASSED, SKIPPED, Report
 from upstream.process import Environment, end_all
-from upstream.source import check_django, check_importable, prepare
+from upstream.source import check_importable, check_installed, prepare
+from upstream.suites import SUITES
 from upstream.table import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
+SUBJECTS: dict[str, Subject] = {**KINDS, **SUITES}
 
 
 def main() -> int:
@@ -45,25 +47,27 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     work = Path(arguments.work).resolve()
+    kind = SUBJECTS[arguments.kind]
+    source = kind.source(arguments.django)
     if arguments.prepare:
-        prepare(arguments.python, arguments.django, work)
-        print(f"the tests of Django {arguments.django} are ready")
+        prepare(arguments.python, source, work)
+        print(f"the tests of {source.package} {source.version} are ready")
         return 0
-    kind = KINDS[arguments.kind]
-    backend = arguments.backend or kind.django
-    check_django(arguments.python, arguments.django)
+    backend = arguments.backend or kind.replaced
+    for package, version in {"Django": arguments.django, source.package: source.version}.items():
+        check_installed(arguments.python, package, version)
     check_importable(
         arguments.python,
         kind.client,
         "the tests name its exceptions: install requirements.txt there",
     )
     check_importable(arguments.python, backend, "given as --backend")
-    tests = prepare(arguments.python, arguments.django, work)
-    environment = Environment(arguments.python, tests, work, arguments.time_limit)
-    order = Order(
-        kind, backend, _series(arguments.django), arguments.with_optional, arguments.match
-    )
-    groups = _groups(kind, arguments.groups)
+    sources = prepare(arguments.python, source, work)
+    environment = Environment(arguments.python, sources, work, arguments.time_limit)
+    series = _series(arguments.django)
+    ratchet = _ratchet(kind, arguments.ratchet, series)
+    order = Order(kind, backend, series, arguments.with_optional, ratchet, arguments.match)
+    groups = _groups(kind, arguments)
     outcomes = _run_groups(environment, order, groups, arguments.jobs)
     print(_line(outcome.report for outcome in outcomes), flush=True)
     ran = any(outcome.report.outcomes for outcome in outcomes)
@@ -89,7 +93,7 @@ def _run_groups(
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Runs Django's own cache tests over a cache class."
+        description="Runs Django's own cache tests, or a package's, over a cache class."
     )
     add = parser.add_argument
     add(
@@ -100,16 +104,21 @@ def _parse() -> argparse.Namespace:
     add("--django", required=True, metavar="X.Y.Z", help="the Django version whose tests are run")
     add(
         "--kind",
-        choices=sorted(KINDS),
+        choices=sorted(SUBJECTS),
         default="locmem",
-        help="the kind of cache (default: locmem)",
+        help="the kind of cache, or a suite of `suites.py` (default: locmem)",
     )
     add(
         "--backend",
         metavar="PATH",
         help="dotted path of the class under test (default: Django's own)",
     )
-    add("--groups", default=",".join(GROUPS), help="own,generic,apps,async, or some of them")
+    add("--groups", default="", help="own,generic,apps,async, or some of them (default: all)")
+    add(
+        "--all-settings",
+        action="store_true",
+        help="django-redis: all its settings files that name one server, not the plain one alone",
+    )
     add(
         "--work",
         default=ROOT / "target" / "upstream",
@@ -129,19 +138,36 @@ def _parse() -> argparse.Namespace:
         "--with-optional", action="store_true", help="also run the optional exclusions"
     )
     optional.add_argument(
-        "--no-optional", action="store_false", dest="with_optional", help="the default"
+        "--ratchet",
+        default="",
+        metavar="NAMES",
+        help="of the optional exclusions, run these test methods and require that they pass",
     )
     return parser.parse_args()
 
 
-def _groups(kind: Kind, wanted: str) -> list[str]:
-    names = wanted.split(",")
-    unknown = set(names) - set(GROUPS)
-    if unknown:
+def _groups(kind: Subject, arguments: argparse.Namespace) -> list[str]:
+    if not arguments.groups:
+        return list(kind.groups if arguments.all_settings else kind.usual_groups)
+    names = arguments.groups.split(",")
+    known = {*GROUPS, *kind.groups}
+    if unknown := set(names) - known:
         raise RunError(
-            f"--groups: no such group: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}"
+            f"--groups: no such group: {', '.join(sorted(unknown))}; there are {', '.join(kind.groups)}"
         )
     return [group for group in kind.groups if group in names]
+
+
+def _ratchet(kind: Subject, wanted: str, series: Series) -> frozenset[str]:
+    names = frozenset(wanted.split(",")) if wanted else frozenset()
+    every = [exclusion for group in kind.groups for exclusion in kind.exclusions(group, series)]
+    optional = {exclusion.test.rpartition(".")[2] for exclusion in every if exclusion.optional}
+    if unknown := names - optional:
+        raise RunError(
+            f"--ratchet: not an optional exclusion of {kind.name}: {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(sorted(optional)) or 'none'}"
+        )
+    return names
 
 
 def _series(version: str) -> Series:

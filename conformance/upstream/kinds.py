@@ -6,6 +6,7 @@ The rows are in `table.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 Series = tuple[int, int]
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -68,6 +69,48 @@ SPECIALIZED = Exclusion(
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source distribution on PyPI; `proof` is a file in it without which the tests are not there."""
+
+    package: str
+    version: str
+    proof: str
+    keep: tuple[str, ...] = ("tests/",)
+    """What is unpacked. Not the package itself: what is imported is what pip installed."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """The arguments of a Python that runs the tests of one group."""
+
+    arguments: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+
+class Subject(Protocol):
+    """What the driver asks of a row: a kind of cache here, the tests of another package in `suites.py`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def replaced(self) -> str: ...
+    @property
+    def store(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+    @property
+    def usual_groups(self) -> tuple[str, ...]: ...
+
+    def source(self, django: str) -> Source: ...
+    def command(self, group: str) -> Command: ...
+    def exclusions(self, group: str, series: Series) -> tuple[Exclusion, ...]: ...
+    def expect(self, group: str, series: Series) -> Expected | None: ...
+
+
+@dataclass(frozen=True)
 class Expected:
     """What Django's own class does: this many tests pass, this many skip themselves, this many may fail."""
 
@@ -86,7 +129,7 @@ class Kind:
     """One row: a kind of cache, named after the Django class that ours replaces."""
 
     name: str
-    django: str
+    replaced: str
     own: tuple[str, ...]
     store: str
     expected: dict[str, Expected]
@@ -98,6 +141,20 @@ class Kind:
     client: str = ""
     """The Python library whose exceptions the tests name."""
     groups: tuple[str, ...] = field(default=GROUPS)
+
+    @property
+    def usual_groups(self) -> tuple[str, ...]:
+        """What runs when nobody names groups: all of them."""
+        return self.groups
+
+    def source(self, django: str) -> Source:
+        """Where the tests come from: the Django whose version is named."""
+        return Source("Django", django, "tests/runtests.py")
+
+    def command(self, group: str) -> Command:
+        """How a group is run, in the folder of the source distribution."""
+        arguments = ("runtests.py", "--settings=upstream.settings", "--parallel=1", "--noinput")
+        return Command((*arguments, *self.labels(group)), folder="tests")
 
     def labels(self, group: str) -> tuple[str, ...]:
         """The test labels of a group, as Django's `runtests.py` takes them."""

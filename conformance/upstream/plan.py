@@ -20,12 +20,11 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of `runtests.py`: one group of one kind, or a few of its tests again."""
+    """One test process: one group of one kind, or a few of its tests again."""
 
     kind: str
     group: str
     backend: str
-    labels: list[str]
     exclusions: list[str]
     locations: list[str]
     scratch: str

@@ -1,4 +1,4 @@
-"""Runs Django's `runtests.py` in a process of its own and reads back what happened."""
+"""Runs the tests of one group in a process of their own and reads back what happened."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upstream.errors import RunError
+from upstream.kinds import Command
 from upstream.plan import PLAN_VARIABLE, Plan, Report, read_report
 
 # The parent of this package: the test process imports `upstream.settings` from there.
@@ -28,7 +29,7 @@ class Environment:
     """What all groups of one run share."""
 
     python: str
-    tests: Path
+    sources: Path
     work: Path
     time_limit: float
 
@@ -52,23 +53,15 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_tests(environment: Environment, plan: Plan) -> Run:
+def run_tests(environment: Environment, command: Command, plan: Plan) -> Run:
     """Runs one plan to its end, its time limit or its crash."""
     if _stopping.is_set():
         raise RunError("interrupted")
     plan.save()
-    command = [
-        environment.python,
-        "-X",
-        "faulthandler",
-        "runtests.py",
-        "--settings=upstream.settings",
-    ]
-    command += ["--parallel=1", "--noinput", *plan.labels]
     process = subprocess.Popen(
-        command,
-        cwd=environment.tests,
-        env=_variables(plan),
+        [environment.python, "-X", "faulthandler", *command.arguments],
+        cwd=environment.sources / command.folder,
+        env=_variables(command, plan),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -103,14 +96,14 @@ def _end(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _variables(plan: Plan) -> dict[str, str]:
+def _variables(command: Command, plan: Plan) -> dict[str, str]:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")
     }
     variables[PLAN_VARIABLE] = str(plan.path)
     variables["PYTHONPATH"] = str(IMPORT_FOLDER)
     variables["TMPDIR"] = plan.scratch
-    return variables
+    return variables | command.variables
 
 
 def _problem(process: subprocess.Popen[str], report: Report, output: str, limit: float) -> str:

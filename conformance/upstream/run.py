@@ -1,9 +1,9 @@
-"""Runs Django's own cache tests over one of our cache classes.
+"""Runs Django's own cache tests, or those of a package that lives on the cache, over one of our classes.
 
     python conformance/upstream/run.py --python VENV_PYTHON --django 6.1.3 \\
         --kind locmem --backend hotclub.django.LocMemCache
 
-The tests come from Django's source distribution, which pip fetches once into `--work`. The last line is
+The tests come from source distributions, which pip fetches once into `--work`. The last line is
 `N passed, N failed, N skipped`; the exit code is 0 only if nothing failed and nothing is missing.
 """
 

@@ -25,7 +25,7 @@ def _database(alias: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database("default"), "other": _database("other")}
-CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": KINDS[_plan.kind].django}}
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": KINDS[_plan.kind].replaced}}
 if _plan.locations:
     CACHES["default"]["LOCATION"] = _plan.locations[0]
 SECRET_KEY = "for Django's tests only"

@@ -1,4 +1,4 @@
-"""Fetches Django's source distribution, which carries the tests, with the ordinary pip client.
+"""Fetches source distributions, which carry the tests, with the ordinary pip client.
 
 Several runs may prepare at once: the first takes a lock and fetches, the others wait and find it done.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from upstream.errors import RunError
+from upstream.kinds import Source
 
 FETCH_LIMIT = 600.0
 QUESTION_LIMIT = 60.0
@@ -37,17 +38,14 @@ def ask(python: str, code: str) -> subprocess.CompletedProcess[str]:
         raise RunError(f"--python {python}: no answer after {QUESTION_LIMIT:.0f} s") from error
 
 
-def check_django(python: str, version: str) -> None:
-    """The environment must hold exactly the Django whose tests are run."""
-    answer = ask(python, "import django; print(django.get_version())")
-    if answer.returncode != 0:
-        raise RunError(
-            f"Django cannot be imported by {python}; try: {python} -m pip install Django=={version}"
-        )
-    found = answer.stdout.strip()
+def check_installed(python: str, package: str, version: str) -> None:
+    """The environment must hold exactly the release whose tests are run."""
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    found = ask(python, code).stdout.strip()
     if found != version:
         raise RunError(
-            f"{python} has Django {found}, the tests are those of {version}; install that one there"
+            f"{python} has {f'{package} {found}' if found else f'no {package}'}, the tests are those of "
+            f"{version}; try: {python} -m pip install {package}=={version}"
         )
 
 
@@ -59,20 +57,23 @@ def check_importable(python: str, path: str, why: str) -> None:
         raise RunError(f"{path} cannot be imported by {python} ({why}):\n{answer.stderr.rstrip()}")
 
 
-def prepare(python: str, version: str, work: Path) -> Path:
-    """Returns the folder `tests` of this Django version, fetched and unpacked if it was not there yet."""
-    tests = work / f"django-{version}" / "tests"
+def prepare(python: str, source: Source, work: Path) -> Path:
+    """Returns the folder of this source distribution, fetched and unpacked if it was not there yet."""
+    name = f"{source.package.lower()}-{source.version}"
+    folder = work / name
     work.mkdir(parents=True, exist_ok=True)
-    with _locked(work / f"django-{version}.lock"):
-        if not tests.is_dir():
+    with _locked(work / f"{name}.lock"):
+        if not (folder / source.proof).exists():
             scratch = Path(tempfile.mkdtemp(prefix="fetch-", dir=work))
             try:
-                _unpack_tests(_download(python, version, scratch), scratch / "unpacked")
-                # A rename is all or nothing: nobody ever sees half a folder.
-                (scratch / "unpacked").rename(tests.parent)
+                _unpack(_download(python, source, scratch), source, scratch / "unpacked")
+                # A rename is all or nothing: nobody ever sees half a folder. One without the proof is of an
+                # older runner, which kept less of the source distribution.
+                shutil.rmtree(folder, ignore_errors=True)
+                (scratch / "unpacked").rename(folder)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-    return tests
+    return folder
 
 
 @contextmanager
@@ -82,38 +83,31 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _download(python: str, version: str, folder: Path) -> Path:
-    command = [
-        python,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
-    command += ["--no-binary", ":all:", "--dest", str(folder), f"Django=={version}"]
+def _download(python: str, source: Source, folder: Path) -> Path:
+    wanted = f"{source.package}=={source.version}"
+    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-binary", ":all:", "--dest", str(folder), wanted]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=FETCH_LIMIT, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"pip did not fetch Django {version} within {FETCH_LIMIT:.0f} s") from error
+        raise RunError(f"pip did not fetch {wanted} within {FETCH_LIMIT:.0f} s") from error
     archives = list(folder.glob("*.tar.gz"))
     if done.returncode != 0 or len(archives) != 1:
         raise RunError(
-            f"pip could not fetch the source distribution of Django {version} (no network, no pip in the "
+            f"pip could not fetch the source distribution {wanted} (no network, no pip in the "
             f"environment, or no such version for this Python):\n{done.stderr.rstrip()}"
         )
     return archives[0]
 
 
-def _unpack_tests(archive: Path, target: Path) -> None:
-    """Unpacks only `tests/`, so that the Django under it cannot be imported by accident."""
+def _unpack(archive: Path, source: Source, target: Path) -> None:
+    """Unpacks only the tests, so that the package beside them cannot be imported by accident."""
     with tarfile.open(archive) as tar:
         for member in tar:
             member.name = re.sub(r"^[^/]+/", "", member.name)
-            if member.name.startswith("tests/"):
+            if member.name.startswith(source.keep):
                 tar.extract(member, target, filter="data")
-    if not (target / "tests" / "runtests.py").is_file():
-        raise RunError(f"{archive.name} has no tests/runtests.py")
+    if not (target / source.proof).is_file():
+        raise RunError(f"{archive.name} has no {source.proof}")

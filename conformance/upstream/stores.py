@@ -1,7 +1,7 @@
 """Somewhere to store things: folders, tables or servers, fresh for every group.
 
 The first location is the store of the process-wide default cache; each further one stands for one of the
-LOCATIONs that Django's tests make up for LocMemCache, which must not see each other.
+LOCATIONs that tests make up for LocMemCache, which must not see each other.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,7 +32,12 @@ def open_store(store: str, scratch: Path) -> Iterator[list[str]]:
             yield [f"store {number}" for number in range(PLACES)]
         elif store == "redis":
             port = stack.enter_context(_redis(scratch))
-            yield [f"redis://127.0.0.1:{port}/{number}" for number in range(PLACES)]
+            yield _databases(port)
+        elif store == "redis and socket":
+            # In the system's own folder: the path of a socket has room for some hundred bytes.
+            socket_path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "redis.sock"
+            port = stack.enter_context(_redis(scratch, "--unixsocket", str(socket_path)))
+            yield [*_databases(port), f"unix://{socket_path}"]
         elif store == "memcached":
             # memcached has no databases: a server for each location.
             ports = [stack.enter_context(_memcached()) for _ in range(PLACES)]
@@ -40,11 +46,15 @@ def open_store(store: str, scratch: Path) -> Iterator[list[str]]:
             yield []
 
 
+def _databases(port: int) -> list[str]:
+    return [f"redis://127.0.0.1:{port}/{number}" for number in range(PLACES)]
+
+
 @contextmanager
-def _redis(scratch: Path) -> Iterator[int]:
+def _redis(scratch: Path, *options: str) -> Iterator[int]:
     port = _free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(scratch)]
-    with _server([*command, "--save", "", "--appendonly", "no"], port):
+    with _server([*command, "--save", "", "--appendonly", "no", *options], port):
         yield port
 
 

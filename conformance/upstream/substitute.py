@@ -1,7 +1,7 @@
-"""Puts our cache class where Django's tests name Django's.
+"""Puts our cache class where tests name another, and watches which caches are made.
 
-Every test names its caches through `override_settings`, so wrapping its `enable` catches the decorators on
-classes and methods and `self.settings()` alike. Nothing else of Django is changed; the cache handler is only
+Tests name their caches through settings. Wrapping `override_settings.enable` catches the decorators on
+classes and methods and `self.settings()` alike; nothing else of Django is changed. The cache handler is only
 watched, to prove afterwards that our class was the one under test.
 """
 
@@ -23,55 +23,42 @@ from upstream.plan import Plan
 
 
 class Substitution:
-    """Rewrites CACHES for one group of one kind and remembers which caches were made."""
+    """Rewrites CACHES and remembers which caches were made. How it rewrites, each sort of tests says."""
 
-    def __init__(self, plan: Plan, kind: Kind) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.backend: str = plan.backend
         self.target: type[Any] = import_string(plan.backend)
-        self.kind = kind
-        self.elsewhere = plan.group in ("generic", "apps")
         self.locations = plan.locations
         self.instances = 0
         self.strangers: set[str] = set()
         self._places: dict[str, str] = {}
 
     def install(self) -> None:
-        """Wraps `override_settings.enable` and rebuilds the helper caches; before the tests are loaded."""
-        if self.elsewhere:
-            self._derive_helpers()
+        """Puts the substitution in place; before the tests are loaded."""
         self._wrap_enable()
 
     def rewrite(self, caches: dict[str, Any]) -> dict[str, Any]:
         """A deep copy of CACHES with our class in it."""
         caches = copy.deepcopy(caches)
         for params in caches.values():
-            backend = params.get("BACKEND", "")
-            if backend == self.kind.django:
-                params["BACKEND"] = self.backend
-            elif self.elsewhere and backend == LOCMEM:
-                params.update(BACKEND=self.backend, LOCATION=self._place(params))
-            elif self.elsewhere and backend.rpartition(".")[0] in self.kind.derived:
-                params["LOCATION"] = self._place(params)
+            self.rewrite_one(params)
         return caches
 
-    def _place(self, params: dict[str, Any]) -> str:
-        """A store of its own for each LOCATION that a test made up for LocMemCache.
+    def rewrite_one(self, params: dict[str, Any]) -> None:
+        """Changes one entry of CACHES, in place."""
+        raise NotImplementedError
+
+    def place(self, location: str) -> str:
+        """A store of its own for each LOCATION that a test made up.
 
         The unnamed one is the store of the process-wide default cache.
         """
-        location = str(params.get("LOCATION", ""))
         if not self.locations:
             return location
         self._places.setdefault("", self.locations[0])
         if location not in self._places:
             self._places[location] = self.locations[len(self._places)]
         return self._places[location]
-
-    def _derive_helpers(self) -> None:
-        """Imports Django's helper caches while our class goes by the name of the one they inherit from."""
-        with mock.patch(LOCMEM, self.target):
-            for module in self.kind.derived:
-                importlib.import_module(module)
 
     def _wrap_enable(self) -> None:
         original: Callable[[Any], None] = override_settings.enable
@@ -87,18 +74,56 @@ class Substitution:
 
         override_settings.enable = enable
 
-    def watch(self) -> None:
-        """Counts the caches that are made from now on; before, Django's set-up makes one of its own class."""
+    def watch(self, replaced: set[str]) -> None:
+        """Counts the caches that are made from now on: ours, and those of classes that should be replaced."""
         original: Callable[[Any, str], Any] = CacheHandler.create_connection
-        replaced = {self.kind.django, *((LOCMEM,) if self.elsewhere else ())} - {self.backend}
 
         def create_connection(handler: Any, alias: str) -> Any:
             cache = original(handler, alias)
             name = f"{type(cache).__module__}.{type(cache).__qualname__}"
             if isinstance(cache, self.target):
                 self.instances += 1
-            elif name in replaced:
+            elif name in replaced - {self.backend}:
                 self.strangers.add(name)
             return cache
 
         CacheHandler.create_connection = create_connection
+
+
+class InDjangosTests(Substitution):
+    """One group of one kind of Django's own tests."""
+
+    def __init__(self, plan: Plan, kind: Kind) -> None:
+        super().__init__(plan)
+        self.kind = kind
+        self.elsewhere = plan.group in ("generic", "apps")
+
+    def install(self) -> None:
+        """Also rebuilds the helper caches of Django's tests."""
+        if self.elsewhere:
+            self._derive_helpers()
+        super().install()
+
+    def rewrite_one(self, params: dict[str, Any]) -> None:
+        """Own and async name Django's class of this kind; all others name LocMemCache."""
+        backend = params.get("BACKEND", "")
+        if backend == self.kind.replaced:
+            params["BACKEND"] = self.backend
+        elif self.elsewhere and backend == LOCMEM:
+            params.update(BACKEND=self.backend, LOCATION=self.place(_location(params)))
+        elif self.elsewhere and backend.rpartition(".")[0] in self.kind.derived:
+            params["LOCATION"] = self.place(_location(params))
+
+    def _derive_helpers(self) -> None:
+        """Imports Django's helper caches while our class goes by the name of the one they inherit from."""
+        with mock.patch(LOCMEM, self.target):
+            for module in self.kind.derived:
+                importlib.import_module(module)
+
+    def watch_from_now(self) -> None:
+        """Not earlier: Django's set-up makes a cache of its own class."""
+        self.watch({self.kind.replaced, *((LOCMEM,) if self.elsewhere else ())})
+
+
+def _location(params: dict[str, Any]) -> str:
+    return str(params.get("LOCATION", ""))

@@ -50,7 +50,7 @@ KINDS = {
     for kind in (
         Kind(
             name="locmem",
-            django=LOCMEM,
+            replaced=LOCMEM,
             own=("cache.tests.LocMemCacheTests",),
             store="memory",
             expected={
@@ -75,7 +75,7 @@ KINDS = {
         ),
         Kind(
             name="dummy",
-            django="django.core.cache.backends.dummy.DummyCache",
+            replaced="django.core.cache.backends.dummy.DummyCache",
             own=("cache.tests.DummyCacheTests", "cache.tests_async.AsyncDummyCacheTests"),
             store="memory",
             expected={"own": Expected(46)},
@@ -84,7 +84,7 @@ KINDS = {
         ),
         Kind(
             name="file",
-            django="django.core.cache.backends.filebased.FileBasedCache",
+            replaced="django.core.cache.backends.filebased.FileBasedCache",
             own=tuple(f"cache.tests.{name}" for name in FILE),
             store="folder",
             expected={
@@ -113,7 +113,7 @@ KINDS = {
         ),
         Kind(
             name="database",
-            django="django.core.cache.backends.db.DatabaseCache",
+            replaced="django.core.cache.backends.db.DatabaseCache",
             own=tuple(
                 f"cache.tests.{name}" for name in (*DATABASE, "CreateCacheTableForDBCacheTests")
             ),
@@ -143,7 +143,7 @@ KINDS = {
         ),
         Kind(
             name="redis",
-            django="django.core.cache.backends.redis.RedisCache",
+            replaced="django.core.cache.backends.redis.RedisCache",
             own=("cache.tests.RedisCacheTests",),
             store="redis",
             expected={
@@ -179,7 +179,7 @@ KINDS = {
         ),
         Kind(
             name="pymemcache",
-            django="django.core.cache.backends.memcached.PyMemcacheCache",
+            replaced="django.core.cache.backends.memcached.PyMemcacheCache",
             own=("cache.tests.PyMemcacheCacheTests",),
             store="memcached",
             expected=memcached_figures(),
@@ -194,7 +194,7 @@ KINDS = {
         ),
         Kind(
             name="pylibmc",
-            django="django.core.cache.backends.memcached.PyLibMCCache",
+            replaced="django.core.cache.backends.memcached.PyLibMCCache",
             own=("cache.tests.PyLibMCCacheTests",),
             store="memcached",
             expected=memcached_figures(),

@@ -14,7 +14,7 @@ from django.test.utils import override_settings
 from upstream import adapt, through_async
 from upstream.kinds import BACKEND_CLASSES
 from upstream.plan import FAILED, PASSED, SKIPPED, Journal, load_plan
-from upstream.substitute import Substitution
+from upstream.substitute import InDjangosTests
 from upstream.table import KINDS
 
 PLAN = load_plan()
@@ -91,7 +91,7 @@ class Runner(DiscoverRunner):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.substitution = Substitution(PLAN, KIND)
+        self.substitution = InDjangosTests(PLAN, KIND)
         self.process_wide = override_settings(CACHES=settings.CACHES)
 
     def build_suite(self, test_labels: Any = None, **kwargs: Any) -> Any:
@@ -115,7 +115,7 @@ class Runner(DiscoverRunner):
     def setup_databases(self, **kwargs: Any) -> Any:
         config = super().setup_databases(**kwargs)
         self.process_wide.enable()
-        self.substitution.watch()
+        self.substitution.watch_from_now()
         adapt.create_tables(PLAN, KIND)
         return config
 
