@@ -14,7 +14,6 @@ import django
 from django.conf import settings
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
-from hotclub._hotclub import DEBUG_BUILD
 
 HOTCLUB = "hotclub LocMemCache"
 DJANGO = "Django LocMemCache"
@@ -50,10 +49,6 @@ def _configure() -> None:
 
 
 _configure()
-
-
-def is_debug_build() -> bool:
-    return bool(DEBUG_BUILD)
 
 
 def backends() -> dict[str, Any]:

@@ -7,22 +7,22 @@ import platform
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 WITHOUT = "without PGO"
-PEERS = ("Django", "cachebox", "asgiref")
 
 
-def gather() -> list[str]:
-    """One fact a line."""
-    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
+def gather(peers: Iterable[str]) -> list[str]:
+    """One fact a line; the peers by the names of their packages."""
+    versions = ", ".join(f"{name} {version_or_none(name)}" for name in peers)
     cores = len(os.sched_getaffinity(0))
     return [
-        f"hotclub {version('hotclub')} at commit {commit()}; release build of the wheel",
+        f"{own_version()} at commit {commit()}",
         f"{platform.python_implementation()} {platform.python_version()}"
         f" {optimisation()}; {platform.python_compiler()}",
-        f"peers: {peers}",
+        f"peers: {versions}",
         f"{cores} cores of {processor()}; load before the run {os.getloadavg()[0]:.2f}",
     ]
 
@@ -42,9 +42,31 @@ def targets_hold_here() -> bool:
     return sys.version_info[:2] == (3, 13) and optimisation() == WITHOUT
 
 
-def csv_name() -> str:
+def csv_name(room: str) -> str:
     """A PGO build is reported beside the other."""
-    return "memory-python.csv" if optimisation() == WITHOUT else "memory-python-pgo.csv"
+    return f"{room}-python.csv" if optimisation() == WITHOUT else f"{room}-python-pgo.csv"
+
+
+def version_or_none(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def own_version() -> str:
+    found = version_or_none("hotclub")
+    if found == "none":
+        return "hotclub is not installed; benches"
+    return f"release build of the wheel of hotclub {found}"
+
+
+def is_debug_build() -> bool:
+    try:
+        from hotclub._hotclub import DEBUG_BUILD
+    except ImportError:
+        return False
+    return bool(DEBUG_BUILD)
 
 
 def commit() -> str:

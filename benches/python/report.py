@@ -32,13 +32,6 @@ def _verdict(figure: Figure) -> str:
     return f"  target {figure.target}x {'met' if figure.is_met else 'MISSED'}"
 
 
-def print_missed(figures: list[Figure]) -> None:
-    missed = [figure for figure in figures if figure.is_met is False]
-    print("\nevery target holds in this run" if not missed else "")
-    for figure in missed:
-        print(f"missed in this run: {figure}")
-
-
 def write_csv(path: Path, facts: list[str], figures: list[Figure]) -> None:
     """The columns are those of ``memory-rust.csv``."""
     lines = [f"# {fact}" for fact in facts]

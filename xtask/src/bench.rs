@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+
 use crate::places;
 use crate::python::{Interpreters, NEWEST_DJANGO};
 use crate::shell::{Result, Run};
@@ -12,7 +14,8 @@ use crate::wheel;
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Options {
     /// Only the benches of this room
-    room: Option<String>,
+    #[arg(value_enum)]
+    room: Option<Room>,
     /// Fails if a ratio is worse than what the benches promise
     #[arg(long)]
     check: bool,
@@ -21,14 +24,35 @@ pub(crate) struct Options {
     quick: bool,
 }
 
-/// Runs the Python and the Rust benches; fails if one of them does.
+/// A room with benches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Room {
+    /// Against Django's LocMemCache and the caches of Rust
+    Memory,
+    /// Against Django's RedisCache, django-redis, django-valkey, django-vcache and redis-py
+    Redis,
+}
+
+impl Room {
+    fn name(self) -> &'static str {
+        match self {
+            Room::Memory => "memory",
+            Room::Redis => "redis",
+        }
+    }
+}
+
+/// Runs the Python benches, and the Rust ones of a room that has some; fails if one of them does.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let python = python_benches()?.args(flags(options));
-    let rust = rust_benches()?.args(flags(options));
+    let mut benches = vec![python_benches()?.args(flags(options))];
+    // The peers of the other rooms are Python's.
+    if options.room.is_none_or(|room| room == Room::Memory) {
+        benches.push(rust_benches()?.args(flags(options)));
+    }
     let mut code = ExitCode::SUCCESS;
-    for benches in [python, rust] {
-        let ended = benches.pass_through()?;
-        if let Some(problem) = ended.problem(&benches) {
+    for run in benches {
+        let ended = run.pass_through()?;
+        if let Some(problem) = ended.problem(&run) {
             eprintln!("{problem}");
             code = ExitCode::FAILURE;
         }
@@ -38,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 fn flags(options: &Options) -> Vec<String> {
     let results = places::root().join("benches/results").display().to_string();
-    let mut flags: Vec<String> = options.room.iter().cloned().collect();
+    let mut flags: Vec<String> = options.room.map(|room| room.name().to_owned()).into_iter().collect();
     flags.extend(["--results".to_owned(), results]);
     flags.extend(options.check.then(|| "--check".to_owned()));
     flags.extend(options.quick.then(|| "--quick".to_owned()));
@@ -57,7 +81,8 @@ fn python_benches() -> Result<Run> {
         venv.require(&[], Some(&requirements))?;
     }
     venv.install_wheel(&wheel)?;
-    Ok(venv.run([benches]).minutes(60))
+    // Three runs of every room, should `--check` need them.
+    Ok(venv.run([benches]).minutes(90))
 }
 
 fn rust_benches() -> Result<Run> {

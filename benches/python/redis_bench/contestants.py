@@ -1,0 +1,224 @@
+"""The caches that are compared, opened alike: one ``CACHES``, the same timeout, no other option.
+
+Each has a database of its own, because their formats differ. redis-py alone is no Django backend: it
+is given full keys and bytes and gives bytes back, so it neither composes keys nor pickles.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import django
+import redis
+import redis.asyncio
+from django.conf import settings
+from django.core.cache import caches
+from django.utils.module_loading import import_string
+
+from redis_bench.server import HOST, Server
+
+HOTCLUB = "hotclub RedisCache"
+DJANGO = "Django RedisCache"
+DJANGO_REDIS = "django-redis"
+VALKEY = "django-valkey"
+VCACHE = "django-vcache"
+REDIS_PY = "redis-py raw"
+#: As Django's ASGI handler runs requests: each has a thread of its own for what is not async.
+DJANGO_THREADS = "Django RedisCache; a thread a task"
+DJANGO_THREADS_WIDE = "Django RedisCache; a thread a task; pool of 1000"
+VALKEY_ASYNC = "django-valkey AsyncValkeyCache"
+REDIS_PY_ASYNC = "redis-py raw; asyncio"
+REDIS_PY_ASYNC_WIDE = "redis-py raw; asyncio; pool of 1000"
+
+TCP, UNIX, DELAYED = "TCP", "unix socket", "TCP + 1 ms"
+#: Longer than the longest row takes.
+TIMEOUT = 3600
+#: What Django puts before a key by default.
+PREFIX = ":1:"
+_WIDE = {"max_connections": 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    path: str
+    scheme: str = "redis"
+    unix_scheme: str = "unix"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+_DJANGO_PATH = "django.core.cache.backends.redis.RedisCache"
+_BACKENDS = {
+    HOTCLUB: _Backend("hotclub.django.RedisCache"),
+    DJANGO: _Backend(_DJANGO_PATH),
+    DJANGO_REDIS: _Backend("django_redis.cache.RedisCache"),
+    VALKEY: _Backend("django_valkey.cache.ValkeyCache", scheme="valkey"),
+    VCACHE: _Backend("django_vcache.backend.ValkeyCache", unix_scheme="redis+unix"),
+    DJANGO_THREADS: _Backend(_DJANGO_PATH),
+    DJANGO_THREADS_WIDE: _Backend(_DJANGO_PATH, options=_WIDE),
+    VALKEY_ASYNC: _Backend("django_valkey.async_cache.cache.AsyncValkeyCache", scheme="valkey"),
+}
+_RAW = (REDIS_PY, REDIS_PY_ASYNC, REDIS_PY_ASYNC_WIDE)
+_DATABASES = {name: number for number, name in enumerate((*_BACKENDS, *_RAW))}
+
+#: Who is in the blocking rows, and who in the async ones.
+BLOCKING = (HOTCLUB, DJANGO, DJANGO_REDIS, VALKEY, VCACHE, REDIS_PY)
+ASYNC = (
+    HOTCLUB,
+    DJANGO,
+    DJANGO_THREADS,
+    DJANGO_REDIS,
+    VALKEY_ASYNC,
+    VCACHE,
+    REDIS_PY_ASYNC,
+)
+#: Beside them where there are more tasks than redis-py's pools allow connections by default.
+ASYNC_WIDE = (DJANGO_THREADS_WIDE, REDIS_PY_ASYNC_WIDE)
+
+
+class Raw:
+    """Gives redis-py's client the verbs' names, bound once: its own methods are what is called."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.get = client.get
+        self.set = partial(client.set, ex=TIMEOUT)
+        self.get_many = client.mget
+        self.incr = client.incr
+        pipeline = partial(client.pipeline, transaction=False)
+
+        def set_many(data: dict[str, bytes]) -> None:
+            commands = pipeline()
+            for key, value in data.items():
+                commands.set(key, value, ex=TIMEOUT)
+            commands.execute()
+
+        self.set_many = set_many
+
+
+class RawAsync:
+    """The same, as far as the async rows need it."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self.aget = client.get
+        self.aset = partial(client.set, ex=TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A cache ready to be used, and how it wants keys and values."""
+
+    name: str
+    cache: Any
+    #: What the server has of it, asked past the cache.
+    ask: redis.Redis
+    is_raw: bool
+
+    def key(self, key: str) -> str:
+        return PREFIX + key if self.is_raw else key
+
+    def value(self, value: Any) -> Any:
+        if not self.is_raw or type(value) is int:
+            return value
+        return value.encode() if isinstance(value, str) else pickle.dumps(value)
+
+    def many(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {self.key(key): self.value(value) for key, value in data.items()}
+
+    @property
+    def has_thread_a_task(self) -> bool:
+        return self.name in (DJANGO_THREADS, DJANGO_THREADS_WIDE)
+
+    @property
+    def is_one_thread(self) -> bool:
+        """Of its async verbs: all of them wait for one thread."""
+        return self.name in (DJANGO, DJANGO_REDIS)
+
+    def verify(self, got: Any, expected: Any) -> None:
+        right = type(got) is type(expected) and got == expected
+        assert right, f"{self.name} gave {got!r:.500}, not {expected!r:.500}"
+
+    def verify_timeouts(self, keys: Iterable[str]) -> None:
+        """Every key is in this contestant's database, and has the timeout that all were given."""
+        for key in keys:
+            left = self.ask.ttl(PREFIX + key)
+            assert TIMEOUT - 600 < left <= TIMEOUT, f"{self.name}: {key} has {left} s left"
+
+
+class Arena:
+    """Opens contestants on one server."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.absent = configure(server)
+
+    def open(self, names: Iterable[str], transport: str) -> list[Contestant]:
+        """Their databases are emptied first; one that cannot be imported is left out."""
+        here = [name for name in names if name not in self.absent]
+        return [self._open(name, transport) for name in here]
+
+    def _open(self, name: str, transport: str) -> Contestant:
+        ask = self.server.ask(_DATABASES[name])
+        ask.flushdb()
+        if name in _RAW:
+            return Contestant(name, _raw(self.server, name, transport), ask, is_raw=True)
+        return Contestant(name, caches[_alias(name, transport)], ask, is_raw=False)
+
+    @property
+    def subject(self) -> str:
+        """Whom the others are compared with."""
+        return DJANGO if HOTCLUB in self.absent else HOTCLUB
+
+
+def configure(server: Server) -> dict[str, str]:
+    """Tells Django of all caches; returns who cannot be imported, and why."""
+    absent = {}
+    aliases: dict[str, Any] = {
+        "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+    }
+    for name, backend in _BACKENDS.items():
+        for transport in (TCP, UNIX, DELAYED):
+            aliases[_alias(name, transport)] = {
+                "BACKEND": backend.path,
+                "LOCATION": _location(server, name, transport),
+                "TIMEOUT": TIMEOUT,
+                "OPTIONS": dict(backend.options),
+            }
+    settings.configure(CACHES=aliases)
+    django.setup()
+    for name, backend in _BACKENDS.items():
+        try:
+            import_string(backend.path)
+        except ImportError as error:
+            absent[name] = str(error)
+    return absent
+
+
+def _alias(name: str, transport: str) -> str:
+    return f"{name}; {transport}"
+
+
+def _port(server: Server, transport: str) -> int:
+    return server.delayed_port if transport == DELAYED else server.port
+
+
+def _location(server: Server, name: str, transport: str) -> str:
+    backend, database = _BACKENDS[name], _DATABASES[name]
+    if transport == UNIX:
+        return f"{backend.unix_scheme}://{server.unix_socket}?db={database}"
+    return f"{backend.scheme}://{HOST}:{_port(server, transport)}/{database}"
+
+
+def _raw(server: Server, name: str, transport: str) -> Raw | RawAsync:
+    where: dict[str, Any] = {"db": _DATABASES[name]}
+    if transport == UNIX:
+        where["unix_socket_path"] = str(server.unix_socket)
+    else:
+        where |= {"host": HOST, "port": _port(server, transport)}
+    if name == REDIS_PY:
+        return Raw(redis.Redis(**where))
+    if name == REDIS_PY_ASYNC_WIDE:
+        where |= _WIDE
+    return RawAsync(redis.asyncio.Redis(**where))

@@ -1,0 +1,197 @@
+"""CPU time, and wall time beside it, of short slices, the contestants in turns.
+
+CPU is ``time.process_time``: all threads of this process, the server's and the proxy's work not in it.
+Slices over sockets have two speeds, by whether the server happens to run on the same core, so ratios are
+taken of the medians and of the bests, never across. Each contestant is verified before its first slice
+and after its last one. The garbage collector is on and has nothing left to do when a slice begins.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from redis_bench.contestants import HOTCLUB
+from redis_bench.targets import Targets
+
+
+class Cost(NamedTuple):
+    """Seconds."""
+
+    cpu: float
+    wall: float
+
+
+#: Does its unit of work this many times and says what that cost.
+Slice = Callable[[int], Cost]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contestant in one row."""
+
+    #: Fails if the contestant does not do what is to be timed.
+    verify: Callable[[], None]
+    one_slice: Slice
+    #: Calls of the verb in a unit of work.
+    calls: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    #: Opens the contestants; called when the row's turn has come.
+    prepare: Callable[[], dict[str, Entry]]
+    targets: Targets = field(default_factory=dict)
+    #: None: wall time is not reported.
+    wall_targets: Targets | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    rounds: int
+    #: Of wall time, at least.
+    seconds_a_slice: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One contestant's figures in one row; microseconds a call."""
+
+    case: str
+    contestant: str
+    unit: str
+    median: float
+    best: float
+    #: Whose time the ratios are of: hotclub's, or while there is none Django's.
+    against: str
+    ratio: float
+    ratio_of_bests: float
+    target: float | None = None
+    #: Why there are no times.
+    problem: str = ""
+
+    @property
+    def is_met(self) -> bool | None:
+        """A peer that fails is not beaten by that; a target against it is missed."""
+        return None if self.target is None else self.worse_ratio >= self.target
+
+    @property
+    def worse_ratio(self) -> float:
+        return 0.0 if self.problem else min(self.ratio, self.ratio_of_bests)
+
+    def __str__(self) -> str:
+        ratios = f"medians {self.ratio:.2f}x, bests {self.ratio_of_bests:.2f}x"
+        reason = f" ({self.problem})" if self.problem else ""
+        return f"{self.case}: {self.contestant}{reason}: {ratios}; target >= {self.target}x"
+
+
+class Times:
+    """The slices of one contestant, until it fails."""
+
+    def __init__(self, entry: Entry, effort: Effort) -> None:
+        self.entry = entry
+        self.cpu: list[float] = []
+        self.wall: list[float] = []
+        self.problem = ""
+        self.units = 1
+        self.attempt(lambda: self._warm_up(effort))
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """What a contestant raises is a figure, too; a wrong value is not: it ends the bench."""
+        if self.problem:
+            return
+        try:
+            work()
+        except AssertionError:
+            raise
+        except Exception as error:
+            self.problem = f"fails: {type(error).__name__}: {error}"
+
+    def _warm_up(self, effort: Effort) -> None:
+        self.entry.verify()
+        wanted = effort.seconds_a_slice
+        while (seconds := self._least_wall(wanted)) < wanted / 2:
+            self.units *= 2
+        self.units = max(1, int(self.units * wanted / seconds))
+
+    def _least_wall(self, wanted: float) -> float:
+        """Of two slices: a neighbour's burst in one of them must not make all slices too short."""
+        seconds = self.entry.one_slice(self.units).wall
+        if seconds > 10 * wanted:
+            return seconds
+        return min(seconds, self.entry.one_slice(self.units).wall)
+
+    def add_slice(self) -> None:
+        cost = self.entry.one_slice(self.units)
+        calls = self.units * self.entry.calls
+        self.cpu.append(cost.cpu / calls * 1e6)
+        self.wall.append(cost.wall / calls * 1e6)
+
+
+def measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
+    times = {name: Times(entry, effort) for name, entry in row.prepare().items()}
+    names = list(times)
+    for round_number in range(effort.rounds):
+        # Who begins changes from round to round.
+        turn = round_number % len(names)
+        for name in names[turn:] + names[:turn]:
+            gc.collect()
+            times[name].attempt(times[name].add_slice)
+    for one in times.values():
+        one.attempt(one.entry.verify)
+    problems = {name: one.problem for name, one in times.items()}
+    judged = subject == HOTCLUB
+    cpu = {name: one.cpu for name, one in times.items()}
+    found = _figures(
+        row.name, "us of CPU a call", cpu, problems, subject, row.targets if judged else {}
+    )
+    if row.wall_targets is None:
+        return found
+    wall = {name: one.wall for name, one in times.items()}
+    name, unit = f"{row.name}; wall", "us of wall time a call"
+    return found + _figures(name, unit, wall, problems, subject, row.wall_targets if judged else {})
+
+
+def _figures(
+    case: str,
+    unit: str,
+    times: dict[str, list[float]],
+    problems: dict[str, str],
+    subject: str,
+    targets: Targets,
+) -> list[Figure]:
+    def figure(name: str) -> Figure:
+        own, base = times[name], times[subject]
+        problem = problems[name]
+        # Without hotclub's times every ratio is 0, which misses every target.
+        has_times = not problem and not problems[subject]
+        return Figure(
+            case=case,
+            contestant=name,
+            unit=unit,
+            median=statistics.median(own) if not problem else 0.0,
+            best=min(own) if not problem else 0.0,
+            against=subject,
+            ratio=statistics.median(own) / statistics.median(base) if has_times else 0.0,
+            ratio_of_bests=min(own) / min(base) if has_times else 0.0,
+            target=targets.get(name),
+            problem=problem,
+        )
+
+    return [figure(name) for name in times]
+
+
+def timed(loop: Callable[[int], object]) -> Slice:
+    """A slice of a loop that does nothing but the timed calls."""
+
+    def one_slice(units: int) -> Cost:
+        wall, cpu = time.perf_counter(), time.process_time()
+        loop(units)
+        return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+    return one_slice
