@@ -6,6 +6,7 @@
 //! which holds the GIL, never copies a locked shard.
 use crate::held::Held;
 use crate::life::Given;
+use crate::remote::Wire;
 use crate::settings::Settings;
 use crate::stores::{self, Wish};
 use crate::trace::{Told, action, repr, stored, traced};
@@ -24,6 +25,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) enum Backend {
     Dummy,
     Memory(Arc<Store<Held>>),
+    /// Its verbs are those of `remote::Remote`.
+    Remote(Arc<Wire>),
 }
 
 /// The verbs that the classes of `hotclub.django` share. Made by them; of no use alone.
@@ -52,6 +55,16 @@ impl std::ops::Deref for Current {
 }
 
 impl Cache {
+    /// An object before nothing.
+    pub(crate) fn bare() -> Self {
+        Cache { backend: OnceLock::new(), settings: ArcSwapOption::empty(), patched: AtomicBool::new(false) }
+    }
+
+    /// Puts it before something, unless it is already.
+    pub(crate) fn put_backend(&self, backend: Backend) {
+        drop(self.backend.set(backend));
+    }
+
     #[inline]
     pub(crate) fn backend(&self) -> PyResult<&Backend> {
         self.backend
@@ -82,7 +95,7 @@ impl Cache {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Cache { backend: OnceLock::new(), settings: ArcSwapOption::empty(), patched: AtomicBool::new(false) }
+        Cache::bare()
     }
 
     /// Puts this object before the store of a LOCATION. Raises ValueError, in words, for wrong options.
@@ -110,6 +123,7 @@ impl Cache {
         drop(self.backend.set(match other.get().backend()? {
             Backend::Dummy => Backend::Dummy,
             Backend::Memory(store) => Backend::Memory(store.clone()),
+            Backend::Remote(wire) => Backend::Remote(wire.clone()),
         }));
         Ok(())
     }
@@ -330,7 +344,7 @@ impl Cache {
     /// The counters of the store behind this cache, since it was made, in this process.
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let stats = match slf.get().backend()? {
-            Backend::Dummy => hotclub::Stats::default(),
+            Backend::Dummy | Backend::Remote(_) => hotclub::Stats::default(),
             Backend::Memory(store) => store.stats(),
         };
         let dict = PyDict::new(slf.py());

@@ -12,6 +12,7 @@ mod incr;
 mod key;
 mod life;
 mod method;
+mod remote;
 mod settings;
 mod stores;
 mod trace;
@@ -26,6 +27,8 @@ mod _hotclub {
     #[pymodule_export]
     use super::cache::Cache;
     #[pymodule_export]
+    use super::remote::{Link, Remote};
+    #[pymodule_export]
     use super::trace::Trace;
 
     #[pymodule_export]
@@ -33,6 +36,7 @@ mod _hotclub {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        hotclub::fork::watch();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("DEBUG_BUILD", cfg!(debug_assertions))
     }

@@ -7,6 +7,7 @@
 use crate::cache::Cache;
 use crate::key::text_bytes;
 use crate::life;
+use crate::remote::Remote;
 use hotclub::Life;
 use hotclub::backend::Limit;
 use pyo3::ffi;
@@ -38,6 +39,21 @@ pub(crate) fn django(py: Python<'_>) -> PyResult<&'static Django> {
             default_key_func: as_defined(&module, &module.getattr("default_key_func")?)?,
             default_timeout: module.getattr("DEFAULT_TIMEOUT")?.unbind(),
         })
+    })
+}
+
+/// The same for remote caches, whose own class has some of these methods.
+fn of_remote(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, Py<PyAny>)>> {
+    static ORIGINALS: PyOnceLock<Vec<(&'static str, Py<PyAny>)>> = PyOnceLock::new();
+    ORIGINALS.get_or_try_init(py, || {
+        let redis = py.import("hotclub.django.redis")?.getattr("RedisCache")?;
+        let own = redis.getattr(intern!(py, "_house_methods"))?;
+        let of_django = &django(py)?.originals;
+        let original = |(name, original): &(&'static str, Py<PyAny>)| {
+            let own = own.get_item(*name).map(Bound::unbind);
+            (*name, own.unwrap_or_else(|_| original.clone_ref(py)))
+        };
+        Ok(of_django.iter().map(original).collect())
     })
 }
 
@@ -100,7 +116,8 @@ impl Settings {
         let head = [&prefix[..], b":", &text_bytes(&version)?, b":"].concat();
         let methods = Methods::of(cache)?;
         let mut replaced = [false; REPLACED.len()];
-        for (overridden, (name, original)) in replaced.iter_mut().zip(&django.originals) {
+        let originals = if cache.is_instance_of::<Remote>() { of_remote(py)? } else { &django.originals };
+        for (overridden, (name, original)) in replaced.iter_mut().zip(originals) {
             *overridden = methods.is_overridden(name, original.bind(py))?;
         }
         let [make_key, validate_key, make_and_validate_key, get_backend_timeout] = replaced;

@@ -8,5 +8,7 @@ Put ``hotclub.django`` into ``INSTALLED_APPS`` to have Django's system checks lo
 """
 
 from hotclub.django.backends import DummyCache, LocMemCache
+from hotclub.django.redis import RedisCache
+from hotclub.django.redis_extras import get_redis_connection
 
-__all__ = ["DummyCache", "LocMemCache"]
+__all__ = ["DummyCache", "LocMemCache", "RedisCache", "get_redis_connection"]

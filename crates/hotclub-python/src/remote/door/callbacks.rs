@@ -1,0 +1,65 @@
+//! What is said to the event loop, and to those who wait.
+use super::super::errors;
+use super::super::want::Want;
+use super::super::wire::Wire;
+use super::link::Link;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Has the loop call a method of the link at the end of this tick.
+#[inline]
+pub(super) fn call_soon(
+    loop_: &Bound<'_, PyAny>,
+    link: &Bound<'_, Link>,
+    method: &Bound<'_, PyString>,
+) -> PyResult<()> {
+    let callback = link.getattr(method)?;
+    loop_.call_method1(intern!(loop_.py(), "call_soon"), (callback,)).map(drop)
+}
+
+/// Has the loop look for limits that have passed, after this time.
+pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, Link>, time: Duration) -> PyResult<()> {
+    let py = loop_.py();
+    let callback = link.getattr(intern!(py, "_expire"))?;
+    loop_.call_method1(intern!(py, "call_later"), (time.as_secs_f64(), callback)).map(drop)
+}
+
+/// Has a task of the loop connect.
+#[cold]
+pub(super) fn connect(link: &Bound<'_, Link>, loop_: &Bound<'_, PyAny>) -> PyResult<()> {
+    static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    START.import(link.py(), "hotclub._connect", "start")?.call1((loop_, link)).map(drop)
+}
+
+/// Gives an answer to who waits for it; nothing happens if nobody does any more.
+#[inline]
+pub(super) fn settle<'py>(
+    wire: &Wire,
+    future: &Bound<'py, PyAny>,
+    want: &Want,
+    answer: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) {
+    let py = future.py();
+    let done = future.call_method0(intern!(py, "done")).is_ok_and(|done| done.is_truthy().unwrap_or(true));
+    if done {
+        return;
+    }
+    let answer = match answer() {
+        Err(error) if wire.habits.ignore_errors && errors::is_of_a_server(py, &error) => {
+            wire.counts.ignored.fetch_add(1, Relaxed);
+            want.neutral(py)
+        }
+        answer => answer,
+    };
+    let told = match answer {
+        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
+        Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+    };
+    if let Err(error) = told {
+        error.write_unraisable(py, Some(future));
+    }
+}

@@ -1,0 +1,436 @@
+//! One connection of one loop to one server.
+use super::super::errors;
+use super::super::want::{Asked, Want};
+use super::super::wire::Wire;
+use super::callbacks::{call_later, call_soon, connect, settle};
+use super::queue::{Queue, Waiting};
+use super::socket::{Greeting, Phase};
+use super::{LARGE, new_future};
+use hotclub::backend::redis::batch::{Batch, Received, Replies};
+use hotclub::backend::redis::breaker::Breaker;
+use hotclub::backend::redis::error::Problem;
+use hotclub::backend::redis::resp::Skim;
+use hotclub::backend::redis::server::Server;
+use hotclub::backend::redis::stream::Stream;
+use hotclub::clock::Clock;
+use parking_lot::Mutex;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// A connection that the event loop reads and writes when it can.
+#[pyclass(frozen, module = "hotclub._hotclub")]
+pub(crate) struct Link {
+    wire: Weak<Wire>,
+    loop_: Py<PyWeakrefReference>,
+    /// The place of the server among those of the configuration.
+    number: usize,
+    server: Server,
+    breaker: Breaker,
+    // Held for a moment, and never while Python code runs: what answers mean is found out after it is let go.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    queue: Queue,
+    received: Received,
+    /// How far the reply that is expected next has been seen.
+    skim: Skim,
+    /// The loop was asked to flush in this tick.
+    flushing: bool,
+    /// The loop watches for room to write.
+    writing: bool,
+    /// `_readable` runs: the bytes are with it.
+    reading: bool,
+    /// The loop was asked to look whether a limit has passed.
+    timed: bool,
+}
+
+/// What is to be done once the lock is let go.
+enum Next {
+    Nothing,
+    Connect,
+    Flush,
+}
+
+impl Link {
+    pub(super) fn new(wire: &Arc<Wire>, loop_: Py<PyWeakrefReference>, number: usize) -> Self {
+        Link {
+            server: wire.client.config().servers[number].clone(),
+            wire: Arc::downgrade(wire),
+            loop_,
+            number,
+            breaker: Breaker::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state.lock().phase.stream().is_some()
+    }
+
+    /// Whether something large is on its way over it, in either direction.
+    #[inline]
+    pub(super) fn is_held_up(&self) -> bool {
+        let state = self.state.lock();
+        let missing = state.skim.needs().saturating_sub(state.received.bytes().len());
+        state.queue.unsent().len() > LARGE || missing > LARGE
+    }
+
+    /// Sends a batch in this tick of the loop; the future is done when its replies are there.
+    #[inline]
+    pub(super) fn ask<'py>(
+        slf: &Bound<'py, Self>,
+        loop_: &Bound<'py, PyAny>,
+        wire: &Wire,
+        batch: &Batch,
+        want: Want,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let future = new_future(loop_)?;
+        if let Err(problem) = this.breaker.check(wire.client.config()) {
+            let error = problem.into_error(batch.verb(), batch.effect(), &this.server.to_string());
+            let error = errors::exception(py, &error, wire.habits.client);
+            settle(wire, &future, &want, || Err(error));
+            return Ok(future);
+        }
+        let (next, time) = {
+            let mut state = this.state.lock();
+            state.queue.push(batch, future.clone().unbind(), want);
+            let next = match &state.phase {
+                Phase::Closed => {
+                    state.phase = Phase::Connecting(Instant::now());
+                    Next::Connect
+                }
+                Phase::Open(_) if !state.flushing && !state.writing => {
+                    state.flushing = true;
+                    Next::Flush
+                }
+                _ => Next::Nothing,
+            };
+            (next, !std::mem::replace(&mut state.timed, true))
+        };
+        match next {
+            Next::Nothing => {}
+            Next::Flush => call_soon(loop_, slf, intern!(py, "_flush"))?,
+            Next::Connect => connect(slf, loop_)?,
+        }
+        if time {
+            call_later(loop_, slf, wire.client.config().reply_limit)?;
+        }
+        Ok(future)
+    }
+
+    fn running<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.loop_.bind(py).upgrade()
+    }
+
+    /// Ends the connection. Requests that may be sent again are, once, over a new one.
+    #[cold]
+    fn break_off(slf: &Bound<'_, Self>, problem: &Problem) {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(wire) = this.wire.upgrade() else { return };
+        let limit = wire.client.config().reply_limit;
+        let may_retry = matches!(problem, Problem::Lost(_) | Problem::ReplyLimit(_) | Problem::Malformed(_));
+        let (phase, given_up, again) = {
+            let mut state = this.state.lock();
+            let State { phase, mut queue, timed, reading, .. } = std::mem::take(&mut *state);
+            let given_up = queue.after_a_break(may_retry, Clock::system().now_ms(), limit);
+            let again = !queue.waiting.is_empty();
+            *state = State { queue, timed, reading, ..State::default() };
+            if again {
+                state.phase = Phase::Connecting(Instant::now());
+            }
+            (phase, given_up, again)
+        };
+        if let Some(stream) = phase.stream() {
+            this.forget(py, stream);
+        }
+        drop(phase);
+        if !matches!(problem, Problem::Lost(_)) && problem.is_server_down() {
+            this.breaker.failed(&this.server, wire.client.config(), problem, limit);
+        }
+        this.give_up(py, &wire, given_up, problem);
+        if again
+            && let Some(loop_) = this.running(py)
+            && let Err(error) = connect(slf, &loop_)
+        {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    fn give_up(&self, py: Python<'_>, wire: &Wire, requests: Vec<Waiting>, problem: &Problem) {
+        for Waiting { future, want, verb, effect, .. } in requests {
+            let error = problem.clone().into_error(verb, effect, &self.server.to_string());
+            let error = errors::exception(py, &error, wire.habits.client);
+            settle(wire, future.bind(py), &want, || Err(error));
+        }
+    }
+
+    /// The loop must not look at a descriptor that is about to be closed.
+    fn forget(&self, py: Python<'_>, stream: &Stream) {
+        let Some(loop_) = self.running(py) else { return };
+        for method in [intern!(py, "remove_reader"), intern!(py, "remove_writer")] {
+            // A closed loop has forgotten it already.
+            drop(loop_.call_method1(method, (stream.as_raw_fd(),)));
+        }
+    }
+
+    /// Writes what can be written now, and has the loop call again if something is left.
+    fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let (outcome, descriptor, was_writing) = {
+            let mut state = this.state.lock();
+            let State { phase, queue, .. } = &mut *state;
+            let outcome = phase.write(queue);
+            let descriptor = phase.stream().map(AsRawFd::as_raw_fd);
+            let was_writing = state.writing;
+            if let Ok(left) = &outcome {
+                state.writing = *left;
+            }
+            (outcome, descriptor, was_writing)
+        };
+        let left = match outcome {
+            Ok(left) => left,
+            Err(problem) => {
+                Self::break_off(slf, &problem);
+                return Ok(());
+            }
+        };
+        if left != was_writing
+            && let (Some(descriptor), Some(loop_)) = (descriptor, this.running(py))
+        {
+            match left {
+                true => {
+                    let callback = slf.getattr(intern!(py, "_writable"))?;
+                    loop_.call_method1(intern!(py, "add_writer"), (descriptor, callback))?;
+                }
+                false => drop(loop_.call_method1(intern!(py, "remove_writer"), (descriptor,))?),
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the first whole answer: who waits for it, and where it ends.
+    #[inline]
+    fn next_answer(&self, bytes: &[u8], skim: &mut Skim) -> Result<Option<Answered>, Problem> {
+        let mut state = self.state.lock();
+        if let Phase::Greeting(_, greeting) = &mut state.phase {
+            if !skim.advance(bytes, greeting.replies)? {
+                return Ok(None);
+            }
+            return Ok(Some(Answered::Greeting));
+        }
+        let Some(first) = state.queue.waiting.front() else {
+            let silent = bytes.len() == skim.position();
+            return if silent {
+                Ok(None)
+            } else {
+                Err(Problem::Malformed("a reply that nobody asked for".into()))
+            };
+        };
+        if !skim.advance(bytes, first.replies)? {
+            return Ok(None);
+        }
+        Ok(state.queue.pop().map(Answered::Request))
+    }
+
+    /// Reads answers out of what was received; how many bytes they were.
+    fn answers(
+        slf: &Bound<'_, Self>,
+        wire: &Wire,
+        received: &Received,
+        skim: &mut Skim,
+    ) -> Result<usize, Problem> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut done = 0;
+        loop {
+            let bytes = &received.bytes()[done..];
+            let Some(answered) = this.next_answer(bytes, skim)? else { return Ok(done) };
+            let end = skim.position();
+            *skim = Skim::default();
+            let replies = Replies::over(&bytes[..end]);
+            done += end;
+            match answered {
+                Answered::Request(Waiting { future, want, verb, effect, .. }) => {
+                    let asked = Asked { verb, effect, place: wire.client.place() };
+                    settle(wire, future.bind(py), &want, || want.read(py, wire, asked, replies));
+                }
+                Answered::Greeting => {
+                    hotclub::backend::redis::handshake::check_replies(replies)?;
+                    this.state.lock().phase.greeted();
+                    if let Err(error) = Self::write(slf) {
+                        error.write_unraisable(py, None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_over(slf: &Bound<'_, Self>, socket: OwnedFd) -> Result<(), Problem> {
+        let this = slf.get();
+        let Some(wire) = this.wire.upgrade() else { return Ok(()) };
+        let config = wire.client.config();
+        let stream = Stream::adopt(socket, &this.server, config.tls.as_ref())?;
+        stream.set_nonblocking().map_err(|error| Problem::lost(&error))?;
+        let greeting = Greeting::new(config, this.number)?;
+        let mut state = this.state.lock();
+        if matches!(state.phase, Phase::Connecting(_)) {
+            state.phase = Phase::new(stream, greeting);
+        }
+        Ok(())
+    }
+}
+
+enum Answered {
+    Greeting,
+    Request(Waiting),
+}
+
+/// What the loop calls. Errors of a connection go to those who wait for it; these methods raise nothing else.
+#[pymethods]
+impl Link {
+    fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().state.lock().flushing = false;
+        Self::write(slf)
+    }
+
+    fn _writable(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::write(slf)
+    }
+
+    fn _readable(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        let Some(wire) = this.wire.upgrade() else { return Ok(()) };
+        let (mut received, mut skim, outcome) = {
+            let mut state = this.state.lock();
+            // A nested loop, run by code that unpickling called, has nothing to read here.
+            if std::mem::replace(&mut state.reading, true) {
+                return Ok(());
+            }
+            let State { phase, received, skim, .. } = &mut *state;
+            let outcome = phase.read(received, skim.needs());
+            (std::mem::take(received), std::mem::take(skim), outcome)
+        };
+        let answered = Self::answers(slf, &wire, &received, &mut skim);
+        let problem = {
+            let mut state = this.state.lock();
+            state.reading = false;
+            match (answered, outcome) {
+                (Ok(done), Ok(())) => {
+                    received.consume(done);
+                    (state.received, state.skim) = (received, skim);
+                    None
+                }
+                (Err(problem), _) | (_, Err(problem)) => Some(problem),
+            }
+        };
+        match problem {
+            None => {
+                this.breaker.succeeded(&this.server, wire.client.config());
+                // TLS answers by itself at times.
+                if this.state.lock().phase.stream().is_some_and(Stream::wants_write) {
+                    Self::write(slf)
+                } else {
+                    Ok(())
+                }
+            }
+            Some(problem) => {
+                Self::break_off(slf, &problem);
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks whether the request that waits longest has waited too long.
+    fn _expire(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(wire) = this.wire.upgrade() else { return Ok(()) };
+        let limit = wire.client.config().reply_limit;
+        let oldest = {
+            let mut state = this.state.lock();
+            state.timed = false;
+            let connecting = matches!(state.phase, Phase::Connecting(_));
+            state.queue.waiting.front().map(|first| (first.since, connecting))
+        };
+        let Some((since, connecting)) = oldest else { return Ok(()) };
+        let waited = Duration::from_millis(Clock::system().now_ms().saturating_sub(since));
+        if waited >= limit && !connecting {
+            Self::break_off(slf, &Problem::ReplyLimit(limit));
+        }
+        let Some(loop_) = this.running(py) else { return Ok(()) };
+        let mut state = this.state.lock();
+        if state.queue.waiting.is_empty() || std::mem::replace(&mut state.timed, true) {
+            return Ok(());
+        }
+        drop(state);
+        // A little later than needed, so that the coarse clock agrees.
+        call_later(&loop_, slf, limit.saturating_sub(waited).max(Duration::from_millis(10)))
+    }
+
+    /// Host and port, or the path of a unix socket and None.
+    fn _target(&self) -> (String, Option<u16>) {
+        match &self.server {
+            Server::Tcp(host, port) => (host.clone(), Some(*port)),
+            Server::Unix(path) => (path.to_string_lossy().into_owned(), None),
+        }
+    }
+
+    fn _connect_limit(&self) -> f64 {
+        self.wire.upgrade().map_or(0.0, |wire| wire.client.config().connect_limit.as_secs_f64())
+    }
+
+    /// Takes over a connected socket.
+    fn _adopt(slf: &Bound<'_, Self>, descriptor: RawFd) -> PyResult<()> {
+        // SAFETY: the caller has detached it from its socket object, and nobody else knows it.
+        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let (py, this) = (slf.py(), slf.get());
+        if let Err(problem) = Self::take_over(slf, socket) {
+            Self::break_off(slf, &problem);
+            return Ok(());
+        }
+        if let Some(loop_) = this.running(py)
+            && this.is_open()
+        {
+            let callback = slf.getattr(intern!(py, "_readable"))?;
+            loop_.call_method1(intern!(py, "add_reader"), (descriptor, callback))?;
+        }
+        Self::write(slf)
+    }
+
+    /// There is no connection, and why; no reason means that the limit passed.
+    #[pyo3(signature = (reason))]
+    fn _failed(slf: &Bound<'_, Self>, reason: Option<String>) {
+        let this = slf.get();
+        let Some(wire) = this.wire.upgrade() else { return };
+        let config = wire.client.config();
+        let since = match &this.state.lock().phase {
+            Phase::Connecting(since) => *since,
+            _ => return,
+        };
+        let problem = reason.map_or(Problem::ConnectLimit(config.connect_limit), Problem::Connect);
+        this.breaker.failed(&this.server, config, &problem, since.elapsed());
+        Self::break_off(slf, &problem);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // The collector may run while another method of this object waits for an allocation, without the lock.
+        if let Some(state) = self.state.try_lock() {
+            for waiting in &state.queue.waiting {
+                visit.call(&waiting.future)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let old = self.state.try_lock().map(|mut state| std::mem::take(&mut *state));
+        drop(old);
+    }
+}

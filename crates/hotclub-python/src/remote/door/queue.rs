@@ -1,0 +1,102 @@
+//! What is under way on one connection: bytes that wait to be sent or answered, and who waits for them.
+use super::super::want::Want;
+use hotclub::backend::redis::batch::{Batch, Effect};
+use hotclub::clock::Clock;
+use pyo3::prelude::*;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A request that has no answer yet.
+pub(super) struct Waiting {
+    pub(super) future: Py<PyAny>,
+    pub(super) want: Want,
+    pub(super) verb: &'static str,
+    pub(super) effect: Effect,
+    /// How many replies it will get.
+    pub(super) replies: usize,
+    /// How many bytes it has.
+    pub(super) length: usize,
+    /// When it was asked, by the coarse clock.
+    pub(super) since: u64,
+    /// It was sent again after a connection broke.
+    pub(super) again: bool,
+}
+
+/// Requests in the order in which they are answered. Their bytes are kept until then, to be sent again if the
+/// connection breaks and that is safe.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) waiting: VecDeque<Waiting>,
+    bytes: Vec<u8>,
+    /// Bytes before this belong to requests that were answered.
+    answered: usize,
+    /// Bytes before this were sent.
+    sent: usize,
+}
+
+const MOST_SPARE: usize = 1 << 20;
+
+impl Queue {
+    pub(super) fn push(&mut self, batch: &Batch, future: Py<PyAny>, want: Want) {
+        self.bytes.extend_from_slice(batch.bytes());
+        self.waiting.push_back(Waiting {
+            future,
+            want,
+            verb: batch.verb(),
+            effect: batch.effect(),
+            replies: batch.len(),
+            length: batch.bytes().len(),
+            since: Clock::system().now_ms(),
+            again: false,
+        });
+    }
+
+    /// What is still to be sent.
+    #[inline]
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    pub(super) fn sent(&mut self, count: usize) {
+        self.sent += count;
+    }
+
+    /// The first request was answered.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Waiting> {
+        let first = self.waiting.pop_front()?;
+        self.answered += first.length;
+        if self.waiting.is_empty() {
+            self.bytes.clear();
+            self.bytes.shrink_to(MOST_SPARE);
+            (self.answered, self.sent) = (0, 0);
+        } else if self.answered > self.bytes.len() / 2 && self.answered > MOST_SPARE / 16 {
+            self.bytes.drain(..self.answered);
+            self.sent -= self.answered;
+            self.answered = 0;
+        }
+        Some(first)
+    }
+
+    /// The connection broke: those that may be sent again stay, once; the others are handed out.
+    pub(super) fn after_a_break(&mut self, may_retry: bool, now: u64, limit: Duration) -> Vec<Waiting> {
+        let old = std::mem::take(self);
+        let mut given_up = Vec::new();
+        let mut at = old.answered;
+        for mut waiting in old.waiting {
+            let bytes = &old.bytes[at..at + waiting.length];
+            let unsent = at >= old.sent;
+            at += waiting.length;
+            let in_time = u128::from(now.saturating_sub(waiting.since)) < limit.as_millis();
+            let safe = unsent || (!waiting.again && waiting.effect != Effect::Once);
+            if may_retry && in_time && safe {
+                waiting.again |= !unsent;
+                self.bytes.extend_from_slice(bytes);
+                self.waiting.push_back(waiting);
+            } else {
+                given_up.push(waiting);
+            }
+        }
+        given_up
+    }
+}

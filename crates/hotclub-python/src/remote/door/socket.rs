@@ -1,0 +1,139 @@
+//! How far a connection has come, and its socket, which never blocks.
+use super::queue::Queue;
+use hotclub::backend::redis::RedisConfig;
+use hotclub::backend::redis::batch::{Batch, Received};
+use hotclub::backend::redis::error::Problem;
+use hotclub::backend::redis::handshake::{self, Role};
+use hotclub::backend::redis::stream::Stream;
+use std::io::{ErrorKind, Read, Write};
+use std::time::Instant;
+
+#[derive(Default)]
+pub(super) enum Phase {
+    #[default]
+    Closed,
+    /// A task of the loop connects, since then.
+    Connecting(Instant),
+    /// The server has not yet agreed to password, database and name.
+    Greeting(Stream, Greeting),
+    Open(Stream),
+}
+
+/// The first words on a connection. What follows waits until the server has agreed to them.
+pub(super) struct Greeting {
+    batch: Batch,
+    sent: usize,
+    pub(super) replies: usize,
+}
+
+impl Greeting {
+    pub(super) fn new(config: &RedisConfig, number: usize) -> Result<Self, Problem> {
+        let mut batch = Batch::default();
+        handshake::greet(&mut batch, config, Role::Data(number))?;
+        Ok(Greeting { replies: batch.len(), batch, sent: 0 })
+    }
+}
+
+impl Phase {
+    pub(super) fn new(stream: Stream, greeting: Greeting) -> Self {
+        if greeting.replies == 0 { Phase::Open(stream) } else { Phase::Greeting(stream, greeting) }
+    }
+
+    /// The server has agreed.
+    pub(super) fn greeted(&mut self) {
+        if let Phase::Greeting(stream, _) = std::mem::take(self) {
+            *self = Phase::Open(stream);
+        }
+    }
+
+    pub(super) fn stream(&self) -> Option<&Stream> {
+        match self {
+            Phase::Greeting(stream, _) | Phase::Open(stream) => Some(stream),
+            Phase::Closed | Phase::Connecting(_) => None,
+        }
+    }
+
+    /// Writes what it can; whether something is left.
+    pub(super) fn write(&mut self, queue: &mut Queue) -> Result<bool, Problem> {
+        match self {
+            Phase::Greeting(stream, greeting) => {
+                let Greeting { batch, sent, .. } = greeting;
+                while *sent < batch.bytes().len() {
+                    match write_some(stream, &batch.bytes()[*sent..])? {
+                        0 => return Ok(true),
+                        count => *sent += count,
+                    }
+                }
+                flush(stream)
+            }
+            Phase::Open(stream) => {
+                while !queue.unsent().is_empty() {
+                    match write_some(stream, queue.unsent())? {
+                        0 => return Ok(true),
+                        count => queue.sent(count),
+                    }
+                }
+                flush(stream)
+            }
+            Phase::Closed | Phase::Connecting(_) => Ok(false),
+        }
+    }
+
+    /// Reads what there is. `until`: how long the buffer must get before there is more to see in it.
+    pub(super) fn read(&mut self, received: &mut Received, until: usize) -> Result<(), Problem> {
+        let (Phase::Greeting(stream, _) | Phase::Open(stream)) = self else { return Ok(()) };
+        let is_tls = matches!(stream, Stream::Tls(_));
+        loop {
+            let room = received.room(until.max(received.bytes().len() + AT_ONCE));
+            let size = room.len();
+            match stream.read(room) {
+                Ok(0) => return Err(Problem::lost(&ErrorKind::UnexpectedEof.into())),
+                Ok(count) => {
+                    received.filled(count);
+                    // The loop calls again if there is more; TLS holds decrypted bytes that the loop cannot see.
+                    if !is_tls && (count < size || received.bytes().len() > MOST_AT_ONCE) {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(Problem::Tls(error.to_string()));
+                }
+                Err(error) => return Err(Problem::lost(&error)),
+            }
+        }
+    }
+}
+
+const AT_ONCE: usize = 64 * 1024;
+/// One connection must not keep the loop from all others.
+const MOST_AT_ONCE: usize = 4 << 20;
+
+/// How much was written; 0 if nothing can be now.
+fn write_some(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Problem> {
+    loop {
+        match stream.write(bytes) {
+            Ok(0) => return Err(Problem::lost(&ErrorKind::WriteZero.into())),
+            Ok(count) => return Ok(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(Problem::Tls(error.to_string()));
+            }
+            Err(error) => return Err(Problem::lost(&error)),
+        }
+    }
+}
+
+/// Has TLS send what it holds; whether something is left.
+fn flush(stream: &mut Stream) -> Result<bool, Problem> {
+    if !stream.wants_write() {
+        return Ok(false);
+    }
+    match stream.flush() {
+        Ok(()) => Ok(stream.wants_write()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(true),
+        Err(error) => Err(Problem::lost(&error)),
+    }
+}

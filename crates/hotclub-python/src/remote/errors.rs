@@ -1,0 +1,44 @@
+//! Errors of the core as exceptions of Python: `hotclub.errors` makes them, also as those of a client library.
+use hotclub::{Error, ErrorKind};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// The exception for an error; `client` names the library whose exceptions people catch.
+#[cold]
+pub(crate) fn exception(py: Python<'_>, error: &Error, client: &str) -> PyErr {
+    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = MAKE
+        .import(py, "hotclub.errors", "make")
+        .and_then(|make| make.call1((kind(error.kind()), error.to_string(), client)));
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(failure) => failure,
+    }
+}
+
+/// Whether a server, or the way to it, is to blame: what IGNORE_EXCEPTIONS means.
+pub(crate) fn is_of_a_server(py: Python<'_>, error: &PyErr) -> bool {
+    static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let ours = OURS.import(py, "hotclub.errors", "SERVER_ERRORS");
+    ours.is_ok_and(|ours| error.matches(py, ours).unwrap_or(false))
+}
+
+fn kind(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Ambiguous => "ambiguous",
+        ErrorKind::Protocol => "protocol",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Config => "config",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Encode => "encode",
+        ErrorKind::KeyNotFound => "key_not_found",
+        ErrorKind::NotAnInteger => "not_an_integer",
+        ErrorKind::InvalidKey => "invalid_key",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::Unsupported => "unsupported",
+        ErrorKind::Loader => "loader",
+        _ => "unavailable",
+    }
+}

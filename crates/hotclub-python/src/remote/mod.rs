@@ -1,0 +1,463 @@
+//! The verbs of caches that are somewhere else: encoded and decoded here, carried by two doors.
+//!
+//! `plan` says for each verb what is sent and what the replies mean. The blocking door sends it over a socket of
+//! the process's pool, with the GIL let go once around the write and the read; the event-loop door (`door`) over
+//! a socket that the running loop owns.
+mod door;
+mod errors;
+mod pickle;
+mod plan;
+mod value;
+mod want;
+mod wire;
+
+use crate::cache::{Backend, Cache};
+use crate::life::Given;
+use crate::trace::{Told, action, repr, traced};
+use hotclub::backend::redis::batch::Effect;
+use hotclub::backend::redis::command::When;
+use hotclub::trace::is_on;
+use plan::{Plan, Verb};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use want::Asked;
+use wire::Scratch;
+pub(crate) use wire::Wire;
+
+pub(crate) use door::Link;
+
+/// The verbs that the classes of remote caches share. Made by them; of no use alone.
+#[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]
+pub(crate) struct Remote;
+
+type Object<'py> = PyResult<Bound<'py, PyAny>>;
+type Maybe<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+
+/// Through which door.
+#[derive(Clone, Copy)]
+enum Door {
+    Blocking,
+    Loop,
+}
+
+fn wire<'a>(cache: &'a Bound<'_, Cache>) -> PyResult<&'a Arc<Wire>> {
+    match cache.get().backend()? {
+        Backend::Remote(wire) => Ok(wire),
+        _ => Err(pyo3::exceptions::PyRuntimeError::new_err("this cache is not a remote one")),
+    }
+}
+
+/// Runs a verb: plans it, sends it through the door, and reads what comes back.
+#[inline]
+fn run<'py>(
+    slf: &Bound<'py, Remote>,
+    door: Door,
+    version: Maybe<'_, 'py>,
+    plan: impl FnOnce(Verb<'_, 'py>) -> PyResult<Plan>,
+) -> Object<'py> {
+    let cache = slf.as_super();
+    let wire = wire(cache)?;
+    let mut scratch = Scratch::take();
+    let settings = Cache::settings(cache)?;
+    let verb = Verb { cache, wire, settings, version, scratch: &mut scratch };
+    let done = match plan(verb) {
+        Ok(Plan::Ask(want)) => match door {
+            Door::Blocking => blocking(slf.py(), wire, &mut scratch, &want),
+            Door::Loop => door::ask(slf.py(), wire, &scratch.batch, want),
+        },
+        Ok(Plan::Answer(answer)) => match door {
+            Door::Blocking => Ok(answer.into_bound(slf.py())),
+            Door::Loop => door::answered(slf.py(), answer.into_bound(slf.py())),
+        },
+        Err(error) => Err(error),
+    };
+    scratch.put_back();
+    done
+}
+
+#[inline]
+fn blocking<'py>(py: Python<'py>, wire: &Wire, scratch: &mut Scratch, want: &want::Want) -> Object<'py> {
+    let Scratch { batch, answers, .. } = scratch;
+    let read = match wire.exchange(py, batch, answers) {
+        Ok(()) => {
+            let asked = Asked { verb: batch.verb(), effect: batch.effect(), place: wire.client.place() };
+            want.read(py, wire, asked, answers.replies())
+        }
+        Err(error) => Err(error),
+    };
+    match read {
+        Err(error) if wire.habits.ignore_errors => ignored(py, wire, want, error),
+        read => read,
+    }
+}
+
+/// IGNORE_EXCEPTIONS: what the server could not do becomes a miss. Everything else is raised all the same.
+#[cold]
+fn ignored<'py>(py: Python<'py>, wire: &Wire, want: &want::Want, error: PyErr) -> Object<'py> {
+    if !errors::is_of_a_server(py, &error) {
+        return Err(error);
+    }
+    wire.counts.ignored.fetch_add(1, Relaxed);
+    want.neutral(py)
+}
+
+/// A verb as a step of the execution table, if one is being recorded.
+#[inline]
+fn told<'py>(
+    slf: &Bound<'py, Remote>,
+    action: impl FnOnce() -> String,
+    verb: impl FnOnce() -> Object<'py>,
+    tell: fn(&Bound<'py, PyAny>) -> Told,
+) -> Object<'py> {
+    if is_on() { traced(slf, action, verb, tell) } else { verb() }
+}
+
+fn tell_output(object: &Bound<'_, PyAny>) -> Told {
+    Told::Output(repr(object))
+}
+
+fn tell_got(object: &Bound<'_, PyAny>) -> Told {
+    Told::Get(repr(object))
+}
+
+fn tell_written(object: &Bound<'_, PyAny>) -> Told {
+    Told::Set(
+        if object.is(pyo3::types::PyBool::new(object.py(), false)) { "not stored" } else { "stored" }.into(),
+    )
+}
+
+fn tell_deleted(object: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if object.is_truthy().unwrap_or(false) { "deleted" } else { "nothing to delete" }.into())
+}
+
+fn when(nx: bool, xx: bool) -> When {
+    match (nx, xx) {
+        (true, _) => When::Absent,
+        (false, true) => When::Present,
+        (false, false) => When::Always,
+    }
+}
+
+/// Each verb twice, by the one macro that knows how the doors differ: the trace is the blocking door's; the
+/// Python side writes the rows of async verbs when they are done.
+#[pymethods]
+impl Remote {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(
+        _arguments: &Bound<'_, pyo3::types::PyTuple>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Cache::bare()).add_subclass(Remote)
+    }
+
+    /// Puts this object before the servers of a configuration. Raises ValueError, in words, for a wrong one.
+    fn _open_redis(slf: &Bound<'_, Self>, name: &str, options: &Bound<'_, PyDict>) -> PyResult<()> {
+        let wire = wire::open(slf.py(), name, options)?;
+        slf.as_super().get().put_backend(Backend::Remote(wire));
+        Ok(())
+    }
+
+    #[pyo3(signature = (key, default = None, version = None, client = None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Py<PyAny>>,
+        version: Maybe<'_, 'py>,
+        client: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let _ = client;
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.get(key, default));
+        told(slf, || action("get", key), verb, tell_got)
+    }
+
+    #[pyo3(signature = (key, default = None, version = None))]
+    fn _aget<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Py<PyAny>>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.get(key, default))
+    }
+
+    #[pyo3(
+        signature = (key, value, timeout = Given::Nothing, version = None, client = None, nx = false, xx = false),
+        text_signature = "($self, key, value, timeout=..., version=None, client=None, nx=False, xx=False)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the parameters of django-redis")]
+    fn set<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+        client: Maybe<'_, 'py>,
+        nx: bool,
+        xx: bool,
+    ) -> Object<'py> {
+        let _ = client;
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.set(key, value, &timeout, when(nx, xx)));
+        told(slf, || action("set", key), verb, tell_written)
+    }
+
+    #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None, nx = false, xx = false))]
+    #[expect(clippy::too_many_arguments, reason = "the parameters of django-redis")]
+    fn _aset<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+        nx: bool,
+        xx: bool,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.set(key, value, &timeout, when(nx, xx)))
+    }
+
+    #[pyo3(
+        signature = (key, value, timeout = Given::Nothing, version = None),
+        text_signature = "($self, key, value, timeout=..., version=None)"
+    )]
+    fn add<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.add(key, value, &timeout));
+        told(slf, || action("add", key), verb, tell_written)
+    }
+
+    #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None))]
+    fn _aadd<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.add(key, value, &timeout))
+    }
+
+    #[pyo3(
+        signature = (key, timeout = Given::Nothing, version = None),
+        text_signature = "($self, key, timeout=..., version=None)"
+    )]
+    fn touch<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.touch(key, &timeout));
+        told(slf, || action("touch", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, timeout = Given::Nothing, version = None))]
+    fn _atouch<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.touch(key, &timeout))
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn delete<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>, version: Maybe<'_, 'py>) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.delete(key));
+        told(slf, || action("delete", key), verb, tell_deleted)
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn _adelete<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.delete(key))
+    }
+
+    /// Whether there is a live entry.
+    #[pyo3(signature = (key, version = None))]
+    fn has_key<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>, version: Maybe<'_, 'py>) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.has_key(key));
+        told(slf, || action("has_key", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn _ahas_key<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.has_key(key))
+    }
+
+    /// Add `delta` to the whole number and return the sum; ValueError if there is none. Atomic; keeps the deadline.
+    #[pyo3(
+        signature = (key, delta = Given::Nothing, version = None, create = false),
+        text_signature = "($self, key, delta=1, version=None, create=False)"
+    )]
+    fn incr<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        delta: Given<'py>,
+        version: Maybe<'_, 'py>,
+        create: bool,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.incr(key, &delta, create));
+        told(slf, || action("incr", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, delta = Given::Nothing, version = None, create = false))]
+    fn _aincr<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        delta: Given<'py>,
+        version: Maybe<'_, 'py>,
+        create: bool,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.incr(key, &delta, create))
+    }
+
+    /// Read many values: those that are there, by the caller's keys.
+    #[pyo3(signature = (keys, version = None))]
+    fn get_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.get_many(keys));
+        told(slf, || action("get_many", keys), verb, tell_got)
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn _aget_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.get_many(keys))
+    }
+
+    #[pyo3(
+        signature = (data, timeout = Given::Nothing, version = None),
+        text_signature = "($self, data, timeout=..., version=None)"
+    )]
+    #[doc = "Store many values, all or none; the keys that could not be stored."]
+    fn set_many<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.set_many(data, &timeout));
+        told(slf, || action("set_many", data), verb, tell_written)
+    }
+
+    #[pyo3(signature = (data, timeout = Given::Nothing, version = None))]
+    fn _aset_many<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.set_many(data, &timeout))
+    }
+
+    /// Remove many entries.
+    #[pyo3(signature = (keys, version = None))]
+    fn delete_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, version, |verb| verb.delete_many(keys));
+        told(slf, || action("delete_many", keys), verb, tell_output)
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn _adelete_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        run(slf, Door::Loop, version, |verb| verb.delete_many(keys))
+    }
+
+    fn _flush<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        let verb = || run(slf, Door::Blocking, None, |verb| verb.clear());
+        told(slf, || "clear()".to_owned(), verb, |_| Told::Set("all removed".into()))
+    }
+
+    fn _aflush<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        run(slf, Door::Loop, None, |verb| verb.clear())
+    }
+
+    /// Sends one command and returns the reply.
+    #[pyo3(signature = (parts, *, write = true, key_at = 1, node = None))]
+    fn _execute<'py>(
+        slf: &Bound<'py, Self>,
+        parts: &Bound<'py, PyAny>,
+        write: bool,
+        key_at: isize,
+        node: Option<usize>,
+    ) -> Object<'py> {
+        let _ = node;
+        run(slf, Door::Blocking, None, |verb| verb.execute(parts, effect(write), key_at))
+    }
+
+    #[pyo3(signature = (parts, *, write = true, key_at = 1, node = None))]
+    fn _aexecute<'py>(
+        slf: &Bound<'py, Self>,
+        parts: &Bound<'py, PyAny>,
+        write: bool,
+        key_at: isize,
+        node: Option<usize>,
+    ) -> Object<'py> {
+        let _ = node;
+        run(slf, Door::Loop, None, |verb| verb.execute(parts, effect(write), key_at))
+    }
+
+    /// How many primaries there are.
+    fn _node_count(&self) -> usize {
+        1
+    }
+
+    /// The bytes that this alias writes for a value.
+    fn _dumps<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut bytes = Vec::new();
+        wire(slf.as_super())?.codec.dump(value, &mut bytes)?;
+        Ok(PyBytes::new(slf.py(), &bytes))
+    }
+
+    /// The value that these bytes say to this alias.
+    fn _loads<'py>(slf: &Bound<'py, Self>, bytes: &[u8]) -> Object<'py> {
+        wire(slf.as_super())?.codec.load(slf.py(), bytes)
+    }
+
+    /// Connections of this process: those of the pool, and those of event loops.
+    fn _connections(slf: &Bound<'_, Self>) -> PyResult<(usize, usize)> {
+        let wire = wire(slf.as_super())?;
+        Ok((wire.client.connections(), wire.doors.connections()))
+    }
+
+    /// Counters since the process began.
+    fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let wire = wire(slf.as_super())?;
+        let dict = PyDict::new(slf.py());
+        dict.set_item("undecodable", wire.counts.undecodable.load(Relaxed))?;
+        dict.set_item("ignored_errors", wire.counts.ignored.load(Relaxed))?;
+        dict.set_item("connections", wire.client.connections())?;
+        Ok(dict)
+    }
+}
+
+fn effect(write: bool) -> Effect {
+    if write { Effect::Once } else { Effect::Read }
+}

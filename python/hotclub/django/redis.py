@@ -1,0 +1,182 @@
+"""Redis and Valkey, in place of Django's own class and of django-redis'."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.core.exceptions import ImproperlyConfigured
+
+from hotclub.django.codecs import make_codec
+from hotclub.django.redis_extras import RedisExtras
+from hotclub.django.redis_extras.base import CacheKey, literal
+from hotclub.django.redis_options import RedisOptions, redis_options
+from hotclub.django.remote import RemoteVerbs
+from hotclub.errors import NotAnIntegerError
+
+
+class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
+    """In place of ``django.core.cache.backends.redis.RedisCache`` and ``django_redis.cache.RedisCache``.
+
+    ``LOCATION`` and ``OPTIONS`` are read as those classes read them. ``DIALECT`` says whose bytes, units of
+    time and return values the alias has; unset, the names in OPTIONS tell.
+    """
+
+    _house_methods: ClassVar[dict[str, Any]]
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        options = redis_options(server, params)
+        codec = make_codec(options)
+        self._options = options
+        self._dialect = options.dialect
+        made = options.as_rust() | {
+            "dialect": options.dialect,
+            "milliseconds": options.precision == "milliseconds",
+            "undecodable_is_miss": options.on_decode_error == "miss",
+            "incr_creates": options.incr_missing == "create",
+            "ignore_errors": options.ignore_exceptions,
+            "pickle_protocol": options.pickle_protocol,
+            "credentials": options.credentials,
+            "codec": codec,
+        }
+        # A codec and a callable are told apart by what made them.
+        name = repr({**made, "codec": None, "given": _shown(options)})
+        try:
+            self._open_redis(name, made)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"hotclub: RedisCache at {', '.join(options.servers)}: {error}"
+            ) from error
+
+    def validate_key(self, key: Any) -> None:
+        """Warn as Django's class does; django-redis and django-vcache check no keys."""
+        if self._dialect == "django":
+            BaseCache.validate_key(self, key)
+
+    def incr(
+        self,
+        key: Any,
+        delta: Any = 1,
+        version: Any = None,
+        client: Any = None,
+        ignore_key_check: bool = False,
+    ) -> Any:
+        """Add ``delta`` to the whole number and return the sum; ValueError if there is none.
+
+        Atomic; keeps the deadline. In the dialect of django-redis also fractions and numbers beyond 64 bits,
+        which the server cannot count: those are read and written back, not atomically, as there.
+        """
+        try:
+            return super().incr(key, delta, version, ignore_key_check)
+        except NotAnIntegerError:
+            if self._dialect != "django-redis":
+                raise
+        return self._incr_by_hand(key, delta, version)
+
+    def _incr_by_hand(self, key: Any, delta: Any, version: Any) -> Any:
+        left = self.pttl(key, version=version)
+        value = self.get(key, version=version) + delta
+        self.set(key, value, _seconds(left), version)
+        return value
+
+    async def aincr(
+        self,
+        key: Any,
+        delta: Any = 1,
+        version: Any = None,
+        client: Any = None,
+        ignore_key_check: bool = False,
+    ) -> Any:
+        """See ``incr``."""
+        try:
+            return await self._aincr(key, delta, version, ignore_key_check)
+        except NotAnIntegerError:
+            if self._dialect != "django-redis":
+                raise
+        left = await self.apttl(key, version=version)
+        value = await self.aget(key, version=version) + delta
+        await self.aset(key, value, _seconds(left), version)
+        return value
+
+    def incr_version(
+        self, key: Any, delta: int = 1, version: Any = None, client: Any = None
+    ) -> Any:
+        """Move an entry to another version; the new version.
+
+        For the default timeout, as Django has it, or (django-redis, ``INCR_VERSION_TTL = "keep"``) for the
+        time it has left.
+        """
+        version, moved = self._versions(delta, version)
+        value = self.get(key, self._missing_key, version)
+        self._check_moved(key, value)
+        left: Any = DEFAULT_TIMEOUT
+        if self._options.incr_version_ttl == "keep":
+            left = _seconds(self.pttl(key, version=version))
+        self.set(key, value, left, moved)
+        self.delete(key, version)
+        return moved
+
+    async def aincr_version(
+        self, key: Any, delta: int = 1, version: Any = None, client: Any = None
+    ) -> Any:
+        """See ``incr_version``."""
+        version, moved = self._versions(delta, version)
+        value = await self.aget(key, self._missing_key, version)
+        self._check_moved(key, value)
+        left: Any = DEFAULT_TIMEOUT
+        if self._options.incr_version_ttl == "keep":
+            left = _seconds(await self.apttl(key, version=version))
+        await self.aset(key, value, left, moved)
+        await self.adelete(key, version)
+        return moved
+
+    def _versions(self, delta: int, version: Any) -> tuple[Any, Any]:
+        version = self.version if version is None else version
+        return version, version + delta
+
+    def _check_moved(self, key: Any, value: Any) -> None:
+        if value is self._missing_key or (value is None and self._dialect == "django-redis"):
+            raise ValueError(f"Key '{key}' not found")
+
+    def clear(self) -> Any:
+        """Remove **every** entry of the database, or with ``CLEAR = "prefix"`` those of this prefix."""
+        if self._options.clear == "prefix":
+            self.delete_pattern(self._whole_prefix())
+            return True if self._dialect == "django" else None
+        return self._flush()
+
+    def _whole_prefix(self) -> CacheKey:
+        return CacheKey(f"{literal(self.key_prefix)}:*")
+
+    async def aclear(self) -> Any:
+        """See ``clear``."""
+        if self._options.clear == "prefix":
+            await self.adelete_pattern(self._whole_prefix())
+            return True if self._dialect == "django" else None
+        return await self._aflush()
+
+
+def _seconds(millis: int | None) -> float | None:
+    return None if millis is None else millis / 1000
+
+
+def _shown(options: RedisOptions) -> str:
+    """What tells two codecs apart: objects by identity, everything else by what it says."""
+    return repr(
+        [
+            options.read,
+            options.serializer,
+            options.serializer_path,
+            options.compressor_path,
+            options.compress_min_len,
+            sorted((name, repr(value)) for name, value in options.given.items()),
+        ]
+    )
+
+
+# What Rust takes the place of, so that only a subclass that overrides these pays for a call of Python.
+RedisCache._house_methods = {
+    "validate_key": RedisCache.validate_key,
+    "get_backend_timeout": RedisCache.get_backend_timeout,
+}
