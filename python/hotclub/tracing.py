@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from hotclub import _hotclub
 
@@ -106,3 +106,34 @@ def generating() -> Iterator[None]:
         yield
     finally:
         table.step("generate the value", "", time.perf_counter() - began)
+
+
+async def awaited(backend: str, action: str, kind: str, answer: Awaitable[Any]) -> Any:
+    """Await the answer of a cache call and write its row: what the Rust verbs do for the blocking ones."""
+    table = current.get()
+    began = time.perf_counter()
+    column, text = "output", ""
+    try:
+        value = await answer
+        column, text = _told(kind, value)
+        return value
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if table is not None:
+            table.call(backend, action, column, text, time.perf_counter() - began)
+
+
+def _told(kind: str, value: Any) -> tuple[str, str]:
+    match kind:
+        case "got":
+            return "get_result", repr(value)[:200]
+        case "written":
+            return "set_action", "not stored" if value is False else "stored"
+        case "deleted":
+            return "set_action", "deleted" if value else "nothing to delete"
+        case "cleared":
+            return "set_action", "all removed"
+        case _:
+            return "output", repr(value)[:200]

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from servers import RedisOptions, RedisServer
+
+_numbers = itertools.count(1)
+
+
+def a_location() -> str:
+    """A name that no test had before."""
+    return f"tests-{next(_numbers)}"
+
+
+#: So many tests that run at the same time may have a database of their own.
+DATABASES = 64
+
+
+@functools.cache
+def redis_of_the_topics() -> RedisServer:
+    """The server of the backends in this table: started by the first test that needs it."""
+    return RedisServer(RedisOptions(databases=DATABASES))
+
+
+def a_database() -> str:
+    """The URL of an empty database. Without redis-server the test is skipped, where CI is set it fails."""
+    server, number = redis_of_the_topics(), next(_numbers) % DATABASES
+    server.ask_all(("SELECT", number), ("FLUSHDB",))
+    return server.url_db(number)
 
 
 @dataclass(frozen=True)
@@ -17,30 +45,78 @@ class Backend:
     options: dict[str, Any] = field(default_factory=dict)
     #: Stores what it is given.
     keeps: bool = True
+    #: Its entries are in this process: other processes have others, immutable values are the same objects.
+    in_process: bool = True
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
+    #: What ``incr`` adds: "anything" that can be added, "numbers", or whole numbers of "64 bits".
+    adds: str = "anything"
+    #: Verbs take some arguments of a client library behind Django's.
+    has_more_arguments: bool = False
+    #: Warns of keys that memcached would refuse.
+    warns: bool = True
+    #: Timeouts are kept to the fraction of a second with these options.
+    fractions: dict[str, Any] = field(default_factory=dict)
+    #: Timeouts that keep a value elsewhere and are refused or over at once here: a test compares with Django's.
+    odd_timeouts: bool = False
+    #: What verbs answer that have nothing to say.
+    says: dict[str, Any] = field(default_factory=dict)
+    #: Where the test's own entries go.
+    location: Callable[[], str] = a_location
     #: Django's own class, in whose place it stands.
     replaces: str = "django.core.cache.backends.locmem.LocMemCache"
+    #: The options of that class.
+    their_options: dict[str, Any] = field(default_factory=dict)
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """The settings of an alias, with a LOCATION of its own if none is given."""
         options = {**self.options, **more.pop("OPTIONS", {})}
-        location = more.pop("LOCATION", None) or a_location()
+        location = more.pop("LOCATION", None) or self.location()
         return {"BACKEND": self.path, "LOCATION": location, "OPTIONS": options, **more}
 
+    def their_settings(self, **more: Any) -> dict[str, Any]:
+        """The same for the class in whose place it stands."""
+        options = {**self.their_options, **more.pop("OPTIONS", {})}
+        location = more.pop("LOCATION", None) or self.location()
+        return {"BACKEND": self.replaces, "LOCATION": location, "OPTIONS": options, **more}
 
-_numbers = itertools.count(1)
-
-
-def a_location() -> str:
-    """A name that no test had before."""
-    return f"tests-{next(_numbers)}"
+    def said(self, verb: str) -> Any:
+        """What such a verb answers."""
+        return {"set": None, "set_many": [], "delete_many": None, "clear": None, **self.says}[verb]
 
 
 LOCMEM = "hotclub.django.LocMemCache"
+REDIS = "hotclub.django.RedisCache"
 BACKENDS = (
     Backend("memory-lru", LOCMEM),
     Backend("memory-s3fifo", LOCMEM, {"POLICY": "s3-fifo", "MAX_BYTES": "16MiB"}, culls=False),
+    Backend(
+        "redis-django",
+        REDIS,
+        in_process=False,
+        culls=False,
+        adds="64 bits",
+        has_more_arguments=True,
+        fractions={"PRECISION": "milliseconds"},
+        odd_timeouts=True,
+        says={"clear": True},
+        location=a_database,
+        replaces="replaced.RepairedRedisCache",
+    ),
+    Backend(
+        "redis-django-redis",
+        REDIS,
+        {"DIALECT": "django-redis"},
+        in_process=False,
+        culls=False,
+        adds="numbers",
+        has_more_arguments=True,
+        warns=False,
+        odd_timeouts=True,
+        says={"set": True, "set_many": None, "delete_many": 1},
+        location=a_database,
+        replaces="replaced.RepairedDjangoRedisCache",
+    ),
     Backend(
         "dummy",
         "hotclub.django.DummyCache",
@@ -50,3 +126,5 @@ BACKENDS = (
     ),
 )
 KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
+IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
+SHARED = tuple(backend for backend in KEEPING if not backend.in_process)

@@ -76,10 +76,18 @@ def outcome(function: Callable[..., Any], placed: tuple[Any, ...], named: dict[s
     try:
         given = function(*placed, **named)
     except Exception as error:
-        return type(error), str(error)
+        return family(error)
     if isinstance(given, dict):
         return [(key, type(value), value) for key, value in given.items()]
     return type(given), given
+
+
+def family(error: Exception) -> Any:
+    """Class and text of an error; of one that a server gave, or would have, only that."""
+    bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "redis.exceptions"}
+    if bases & {"ResponseError", "DataError"}:
+        return "refused"
+    return ("RedisError", bases) if bases else (type(error), str(error))
 
 
 def perform(target: Any, call: Call) -> Any:

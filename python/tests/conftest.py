@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -13,7 +12,7 @@ from django.conf import settings
 from django.core.cache import caches
 
 from backends import BACKENDS, KEEPING, Backend
-from doors import DOORS
+from doors import DOORS, through_both
 
 pytest_plugins = ["redis_fixtures"]
 
@@ -46,11 +45,6 @@ def configure() -> Iterator[Callable[..., Any]]:
         yield apply
 
 
-def _both(backends: tuple[Backend, ...]) -> dict[str, Any]:
-    pairs = list(itertools.product(backends, DOORS))
-    return {"params": pairs, "ids": [f"{backend.name}-{door}" for backend, door in pairs]}
-
-
 class Make:
     """``make(TIMEOUT=5, …)``: a cache of one backend, with those settings, behind one door."""
 
@@ -61,7 +55,7 @@ class Make:
         return self.door(self.configure(default=self.backend.settings(**more))["default"])
 
 
-@pytest.fixture(**_both(KEEPING))
+@pytest.fixture(**through_both(KEEPING))
 def make(request: pytest.FixtureRequest, configure: Any) -> Iterator[Make]:
     """What makes caches of settings of the test's own: every backend that keeps, both doors."""
     backend, door = request.param
@@ -85,13 +79,12 @@ class Pair(Make):
     """``pair(TIMEOUT=5, …)``: our cache, and Django's own class with the same settings."""
 
     def __call__(self, **more: Any) -> tuple[Any, Any]:
-        own = self.backend.settings(**more)
-        theirs = {**own, "BACKEND": self.backend.replaces, "OPTIONS": more.get("OPTIONS", {})}
+        own, theirs = self.backend.settings(**more), self.backend.their_settings(**more)
         found = self.configure(default=own, theirs=theirs)
         return self.door(found["default"]), found["theirs"]
 
 
-@pytest.fixture(**_both(BACKENDS))
+@pytest.fixture(**through_both(BACKENDS))
 def pair(request: pytest.FixtureRequest, configure: Any) -> Iterator[Pair]:
     """What makes pairs of ours and Django's: every backend, both doors."""
     backend, door = request.param

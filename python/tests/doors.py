@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import pytest
+
+from backends import Backend
 
 VERBS = ["get", "set", "add", "touch", "delete", "get_many", "set_many", "delete_many", "get_or_set",
          "has_key", "incr", "decr", "incr_version", "decr_version", "clear", "close"]  # fmt: skip
@@ -49,3 +54,15 @@ def async_door() -> Iterator[Callable[[Any], Any]]:
 
 
 DOORS = {"sync": sync_door, "async": async_door}
+
+
+def through_both(backends: Iterable[Backend]) -> dict[str, Any]:
+    """The parameters of a fixture that goes over backends and doors, and their names."""
+    pairs = list(itertools.product(backends, DOORS))
+    return {"params": pairs, "ids": [f"{backend.name}-{door}" for backend, door in pairs]}
+
+
+def over(fixture: str, backends: Iterable[Backend]) -> pytest.MarkDecorator:
+    """Has a test go over these backends alone: ``over("make", IN_PROCESS)``."""
+    both = through_both(backends)
+    return pytest.mark.parametrize(fixture, both["params"], ids=both["ids"], indirect=True)

@@ -1,18 +1,15 @@
-"""What a test needs of a Redis cache beside the extra verbs, over redis-py's connections.
+"""A Redis cache of the extra verbs and little else, over redis-py's connections.
 
-Stands where ``hotclub.django.RedisCache`` will: its verbs are few and slow, its bytes are the codec's.
+Stands in for ``hotclub.django.RedisCache`` where that class cannot go yet: see ``redis_pairs``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import pickle
-from types import ModuleType
 from typing import Any
 
-import pytest
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from hotclub import errors
 from hotclub.django.codecs import integer, make_codec
@@ -20,17 +17,6 @@ from hotclub.django.redis_extras import RedisExtras
 from hotclub.django.redis_extras.client import _connect
 from hotclub.django.redis_extras.keys import slot
 from hotclub.django.redis_options import redis_options
-
-
-def need_package(name: str) -> ModuleType:
-    """Skips the test where a package is not installed; where CI is set it fails."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        reason = f"no package for {name}"
-        if os.environ.get("CI", "") not in ("", "0", "false"):
-            pytest.fail(f"{reason}; with CI set nothing is skipped")
-        pytest.skip(reason)
 
 
 class RedisStand(RedisExtras, BaseCache):

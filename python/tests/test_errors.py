@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hotclub import errors
 
 import programs
-from redis_stand import need_package
+from packages import need_package
 
 MESSAGE = 'redis: get failed (alias "default", 127.0.0.1:6379): connection refused'
 REFUSED = 'redis: set failed (alias "default", 127.0.0.1:6379): '

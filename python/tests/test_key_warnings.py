@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from django.core.cache.backends.base import CacheKeyWarning
 
+from backends import BACKENDS, KEEPING
+from doors import over
 from operations import BLANK, LONG, OPERATIONS, told
 
+WARNING = tuple(backend for backend in BACKENDS if backend.warns)
+SILENT = tuple(backend for backend in BACKENDS if not backend.warns)
 
+
+@over("pair", WARNING)
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
 @pytest.mark.parametrize("key", [LONG, BLANK, "k " * 150, "\x7f", "é" * 251], ids=ascii)
 def test_every_verb_warns_of_unportable_keys_with_djangos_words(
@@ -28,6 +34,7 @@ def test_every_verb_warns_of_unportable_keys_with_djangos_words(
         assert expected[0][0] is CacheKeyWarning
 
 
+@over("pair", WARNING)
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
 @pytest.mark.parametrize("character", ["k", "é", "日", "\U0001f3b7", "\u2028"], ids=ascii)
 def test_250_characters_are_no_cause_for_a_warning(
@@ -38,9 +45,22 @@ def test_250_characters_are_no_cause_for_a_warning(
     assert told(operation, ours, character * (251 - len(":1:"))) != []
 
 
+@over("make", filter(KEEPING.__contains__, WARNING))
 def test_a_warning_made_an_error_stops_the_verb(cache: Any) -> None:
     with pytest.raises(CacheKeyWarning):
         cache.set(BLANK, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert cache.get(BLANK) is None
+
+
+@over("make", SILENT)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("key", [LONG, BLANK], ids=["long", "blank"])
+def test_where_the_class_replaced_checks_no_keys_nothing_is_said(
+    make: Any, operation: Any, key: str
+) -> None:
+    cache = make()
+    assert told(operation, cache, key) == []
+    cache.set(key, "kept")
+    assert cache.get(key) == "kept"

@@ -22,7 +22,7 @@ from hotclub.django.codecs import (
 )
 from hotclub.django.redis_options import redis_options
 
-from redis_stand import need_package
+from packages import need_package
 from redis_values import (
     COMMON,
     COMPRESSORS,

@@ -13,7 +13,7 @@ from hotclub.django.codecs import (
     NotDecodable,
 )
 
-from redis_stand import need_package
+from packages import need_package
 from redis_values import (
     COMMON,
     COMPRESSORS,

@@ -1,5 +1,6 @@
 """Hashes, sets and sorted sets: ours against django-redis, sync and async."""
 
+# ruff: noqa: F811, since fixtures are imported and then named as parameters
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,11 +9,9 @@ from typing import Any
 import pytest
 from hotclub import errors
 
-from redis_pairs import Ours, Pair, params
-from redis_stand import need_package
+from packages import need_package
+from redis_pairs import Ours, Pair, ours, pair, params, redis_door  # noqa: F401, the fixtures
 from servers import RedisServer
-
-pytest_plugins = ["redis_pairs"]
 
 
 def test_hashes_behave_as_django_redis_has_them(pair: Pair) -> None:

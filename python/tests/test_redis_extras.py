@@ -1,5 +1,6 @@
 """The extra verbs of a Redis cache as a whole, and what code for django-redis finds beside them."""
 
+# ruff: noqa: F811, since fixtures are imported and then named as parameters
 from __future__ import annotations
 
 import asyncio
@@ -15,11 +16,9 @@ from hotclub import errors
 from hotclub.django import redis_extras
 from hotclub.django.redis_extras.base import CacheKey
 
-from redis_pairs import ALL_VERBS, Ours, lock_of, params
-from redis_stand import need_package
+from packages import need_package
+from redis_pairs import ALL_VERBS, Ours, bare, lock_of, params, redis_door  # noqa: F401, the fixtures
 from servers import RedisServer
-
-pytest_plugins = ["redis_pairs"]
 
 
 def test_every_verb_of_django_redis_is_there_with_its_twin_and_its_parameters() -> None:

@@ -1,5 +1,6 @@
 """Deadlines and keys of a Redis cache: ours against django-redis, sync and async."""
 
+# ruff: noqa: F811, since fixtures are imported and then named as parameters
 from __future__ import annotations
 
 import asyncio
@@ -12,11 +13,9 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from hotclub.django.redis_extras.base import CacheKey, literal
 from hotclub.django.redis_extras.keys import slot
 
-from redis_pairs import Ours, Pair, params
-from redis_stand import need_package
+from packages import need_package
+from redis_pairs import Ours, OursInCluster, Pair, bare, ours, pair, params, redis_door  # noqa: F401, the fixtures
 from servers import RedisServer
-
-pytest_plugins = ["redis_pairs"]
 
 
 def test_time_left_is_a_number_none_for_ever_and_0_for_missing(pair: Pair) -> None:
@@ -216,7 +215,7 @@ def test_a_cluster_is_searched_and_swept_as_a_whole(
 ) -> None:
     need_package("redis")
     nodes = ",".join(node.address for node in redis_cluster.nodes)
-    cache = redis_door(Ours(f"redis+cluster://{nodes}", params()))
+    cache = redis_door(OursInCluster(f"redis+cluster://{nodes}", params()))
     for number in range(60):
         cache.set(f"k{number}", number)
     cache.set("other", 1)

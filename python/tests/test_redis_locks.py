@@ -1,5 +1,6 @@
 """Locks that processes share, sync and async."""
 
+# ruff: noqa: F811, since fixtures are imported and then named as parameters
 from __future__ import annotations
 
 import asyncio
@@ -10,11 +11,9 @@ from typing import Any
 import pytest
 from hotclub import errors
 
-from redis_pairs import lock_of
-from redis_stand import need_package
+from packages import need_package
+from redis_pairs import bare, lock_of, ours, redis_door  # noqa: F401, the fixtures
 from servers import RedisServer
-
-pytest_plugins = ["redis_pairs"]
 
 
 def test_a_lock_is_held_by_one(ours: Any, bare: Any) -> None:

@@ -13,8 +13,8 @@ from django.test import override_settings
 from hotclub.django.redis_options import RedisOptions, redis_options
 from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
 
+from packages import need_package
 from redis_settings import DEFAULT, SECRET, URL, read, refused
-from redis_stand import need_package
 
 
 def test_every_wait_has_a_limit() -> None:

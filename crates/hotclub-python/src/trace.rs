@@ -36,6 +36,19 @@ impl Trace {
         self.0.push(step);
     }
 
+    /// A cache call that has ended.
+    fn call(&self, backend: &str, action: &str, column: &str, text: &str, seconds: f64) {
+        let mut step = Step::new(action, "");
+        step.backend = backend.to_owned();
+        step.time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        match column {
+            "get_result" => step.get_result = text.to_owned(),
+            "set_action" => step.set_action = text.to_owned(),
+            _ => step.output = text.to_owned(),
+        }
+        self.0.push(step);
+    }
+
     #[getter]
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);

@@ -99,45 +99,42 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
         await self.aset(key, value, _seconds(left), version)
         return value
 
-    def incr_version(
-        self, key: Any, delta: int = 1, version: Any = None, client: Any = None
-    ) -> Any:
+    def incr_version(self, key: Any, delta: int = 1, version: Any = None, client: Any = None) -> Any:
         """Move an entry to another version; the new version.
 
         For the default timeout, as Django has it, or (django-redis, ``INCR_VERSION_TTL = "keep"``) for the
         time it has left.
         """
-        version, moved = self._versions(delta, version)
-        value = self.get(key, self._missing_key, version)
-        self._check_moved(key, value)
-        left: Any = DEFAULT_TIMEOUT
-        if self._options.incr_version_ttl == "keep":
-            left = _seconds(self.pttl(key, version=version))
-        self.set(key, value, left, moved)
+        if self._options.incr_version_ttl != "keep":
+            return BaseCache.incr_version(self, key, delta, version)
+        version = self.version if version is None else version
+        value = self._moving(key, self.get(key, self._missing_key, version))
+        left = _seconds(self.pttl(key, version=version))
+        self.set(key, value, left, version + delta)
         self.delete(key, version)
-        return moved
+        return version + delta
 
     async def aincr_version(
         self, key: Any, delta: int = 1, version: Any = None, client: Any = None
     ) -> Any:
         """See ``incr_version``."""
-        version, moved = self._versions(delta, version)
-        value = await self.aget(key, self._missing_key, version)
-        self._check_moved(key, value)
+        version = self.version if version is None else version
+        value = self._moving(key, await self.aget(key, self._missing_key, version))
         left: Any = DEFAULT_TIMEOUT
         if self._options.incr_version_ttl == "keep":
             left = _seconds(await self.apttl(key, version=version))
-        await self.aset(key, value, left, moved)
+        await self.aset(key, value, left, version + delta)
         await self.adelete(key, version)
-        return moved
+        return version + delta
 
-    def _versions(self, delta: int, version: Any) -> tuple[Any, Any]:
-        version = self.version if version is None else version
-        return version, version + delta
-
-    def _check_moved(self, key: Any, value: Any) -> None:
+    def _moving(self, key: Any, value: Any) -> Any:
         if value is self._missing_key or (value is None and self._dialect == "django-redis"):
-            raise ValueError(f"Key '{key}' not found")
+            raise ValueError("Key '%s' not found" % key)  # noqa: UP031 (Django's own text, for tuples too)
+        return value
+
+    @property
+    def _cache(self) -> _Cache:
+        return _Cache(self)
 
     def clear(self) -> Any:
         """Remove **every** entry of the database, or with ``CLEAR = "prefix"`` those of this prefix."""
@@ -155,6 +152,26 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
             await self.adelete_pattern(self._whole_prefix())
             return True if self._dialect == "django" else None
         return await self._aflush()
+
+
+class _Cache:
+    """The private name under which Django's own class has its client, for code that looks there."""
+
+    def __init__(self, cache: RedisCache) -> None:
+        self._serializer = _Serializer(cache)
+
+
+class _Serializer:
+    def __init__(self, cache: RedisCache) -> None:
+        self._cache = cache
+
+    def dumps(self, value: Any) -> Any:
+        """Whole numbers as they are, everything else as bytes."""
+        return value if type(value) is int else self._cache._dumps(value)
+
+    def loads(self, data: Any) -> Any:
+        """What ``dumps`` wrote."""
+        return data if type(data) is int else self._cache._loads(data)
 
 
 def _seconds(millis: int | None) -> float | None:

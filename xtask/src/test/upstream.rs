@@ -21,7 +21,8 @@ const APPLICATIONS: [&str; 6] =
     ["rest-framework", "axes", "debug-toolbar", "ratelimit", "constance", "cachalot"];
 const APPLICATIONS_CLASS: &str = "hotclub.django.RedisCache";
 /// The classes that are there to be judged; the rows of all others wait for theirs.
-const JUDGED: [&str; 2] = ["hotclub.django.LocMemCache", "hotclub.django.DummyCache"];
+const JUDGED: [&str; 3] =
+    ["hotclub.django.LocMemCache", "hotclub.django.DummyCache", "hotclub.django.RedisCache"];
 
 /// One row: a kind of cache of Django's tests, or the tests of another package.
 #[derive(Clone, Copy)]

@@ -6,11 +6,13 @@ mod callbacks;
 mod link;
 mod queue;
 mod socket;
+mod threaded;
 
 use super::want::Want;
 use super::wire::Wire;
 use hotclub::backend::redis::batch::Batch;
 use hotclub::backend::redis::client::choose;
+use hotclub::backend::redis::config::Layout;
 use hotclub::fork;
 pub(crate) use link::Link;
 use pyo3::exceptions::PyRuntimeError;
@@ -54,6 +56,9 @@ pub(crate) fn ask<'py>(
     want: Want,
 ) -> PyResult<Bound<'py, PyAny>> {
     let running = running_loop(py)?;
+    if wire.client.config().layout != Layout::Servers {
+        return threaded::ask(&running, wire, batch, want);
+    }
     let index = choose(wire.client.config().servers.len(), batch.effect(), wire.client.config().read_from);
     let (first, second) = links(py, wire, &running, index)?;
     let (first, second) = (first.bind(py), second.bind(py));

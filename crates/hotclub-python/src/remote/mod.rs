@@ -14,11 +14,12 @@ mod wire;
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
 use crate::trace::{Told, action, repr, traced};
-use hotclub::backend::redis::batch::Effect;
+use hotclub::backend::redis::batch::{Answers, Batch, Effect};
 use hotclub::backend::redis::command::When;
 use hotclub::trace::is_on;
 use plan::{Plan, Verb};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -64,7 +65,10 @@ fn run<'py>(
     let verb = Verb { cache, wire, settings, version, scratch: &mut scratch };
     let done = match plan(verb) {
         Ok(Plan::Ask(want)) => match door {
-            Door::Blocking => blocking(slf.py(), wire, &mut scratch, &want),
+            Door::Blocking => {
+                let Scratch { batch, answers, .. } = &mut *scratch;
+                exchange(slf.py(), wire, batch, answers, &want)
+            }
             Door::Loop => door::ask(slf.py(), wire, &scratch.batch, want),
         },
         Ok(Plan::Answer(answer)) => match door {
@@ -77,9 +81,15 @@ fn run<'py>(
     done
 }
 
+/// Sends a batch through the blocking door and reads the replies.
 #[inline]
-fn blocking<'py>(py: Python<'py>, wire: &Wire, scratch: &mut Scratch, want: &want::Want) -> Object<'py> {
-    let Scratch { batch, answers, .. } = scratch;
+fn exchange<'py>(
+    py: Python<'py>,
+    wire: &Wire,
+    batch: &Batch,
+    answers: &mut Answers,
+    want: &want::Want,
+) -> Object<'py> {
     let read = match wire.exchange(py, batch, answers) {
         Ok(()) => {
             let asked = Asked { verb: batch.verb(), effect: batch.effect(), place: wire.client.place() };
@@ -88,7 +98,7 @@ fn blocking<'py>(py: Python<'py>, wire: &Wire, scratch: &mut Scratch, want: &wan
         Err(error) => Err(error),
     };
     match read {
-        Err(error) if wire.habits.ignore_errors => ignored(py, wire, want, error),
+        Err(error) if wire.habits.ignore_errors && want.may_be_ignored() => ignored(py, wire, want, error),
         read => read,
     }
 }
@@ -112,6 +122,29 @@ fn told<'py>(
     tell: fn(&Bound<'py, PyAny>) -> Told,
 ) -> Object<'py> {
     if is_on() { traced(slf, action, verb, tell) } else { verb() }
+}
+
+/// The same for a verb whose answer is on its way: the row is written when it is there.
+#[inline]
+fn told_later<'py>(
+    slf: &Bound<'py, Remote>,
+    action: impl FnOnce() -> String,
+    column: &'static str,
+    future: Object<'py>,
+) -> Object<'py> {
+    if is_on() { later(slf, &action(), column, future?) } else { future }
+}
+
+#[cold]
+fn later<'py>(
+    slf: &Bound<'py, Remote>,
+    action: &str,
+    column: &str,
+    future: Bound<'py, PyAny>,
+) -> Object<'py> {
+    static AWAITED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let awaited = AWAITED.import(slf.py(), "hotclub.tracing", "awaited")?;
+    awaited.call1((slf.get_type().name()?, action, column, future))
 }
 
 fn tell_output(object: &Bound<'_, PyAny>) -> Told {
@@ -140,8 +173,7 @@ fn when(nx: bool, xx: bool) -> When {
     }
 }
 
-/// Each verb twice, by the one macro that knows how the doors differ: the trace is the blocking door's; the
-/// Python side writes the rows of async verbs when they are done.
+/// Each verb twice: for the blocking door, and with `_a` in front for the door of the event loop.
 #[pymethods]
 impl Remote {
     #[new]
@@ -180,7 +212,12 @@ impl Remote {
         default: Option<Py<PyAny>>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.get(key, default))
+        told_later(
+            slf,
+            || action("get", key),
+            "got",
+            run(slf, Door::Loop, version, |verb| verb.get(key, default)),
+        )
     }
 
     #[pyo3(
@@ -214,7 +251,12 @@ impl Remote {
         nx: bool,
         xx: bool,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.set(key, value, &timeout, when(nx, xx)))
+        told_later(
+            slf,
+            || action("set", key),
+            "written",
+            run(slf, Door::Loop, version, |verb| verb.set(key, value, &timeout, when(nx, xx))),
+        )
     }
 
     #[pyo3(
@@ -240,7 +282,12 @@ impl Remote {
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.add(key, value, &timeout))
+        told_later(
+            slf,
+            || action("add", key),
+            "written",
+            run(slf, Door::Loop, version, |verb| verb.add(key, value, &timeout)),
+        )
     }
 
     #[pyo3(
@@ -264,7 +311,12 @@ impl Remote {
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.touch(key, &timeout))
+        told_later(
+            slf,
+            || action("touch", key),
+            "output",
+            run(slf, Door::Loop, version, |verb| verb.touch(key, &timeout)),
+        )
     }
 
     #[pyo3(signature = (key, version = None))]
@@ -279,7 +331,12 @@ impl Remote {
         key: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.delete(key))
+        told_later(
+            slf,
+            || action("delete", key),
+            "deleted",
+            run(slf, Door::Loop, version, |verb| verb.delete(key)),
+        )
     }
 
     /// Whether there is a live entry.
@@ -295,7 +352,12 @@ impl Remote {
         key: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.has_key(key))
+        told_later(
+            slf,
+            || action("has_key", key),
+            "output",
+            run(slf, Door::Loop, version, |verb| verb.has_key(key)),
+        )
     }
 
     /// Add `delta` to the whole number and return the sum; ValueError if there is none. Atomic; keeps the deadline.
@@ -322,7 +384,12 @@ impl Remote {
         version: Maybe<'_, 'py>,
         create: bool,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.incr(key, &delta, create))
+        told_later(
+            slf,
+            || action("incr", key),
+            "output",
+            run(slf, Door::Loop, version, |verb| verb.incr(key, &delta, create)),
+        )
     }
 
     /// Read many values: those that are there, by the caller's keys.
@@ -342,7 +409,12 @@ impl Remote {
         keys: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.get_many(keys))
+        told_later(
+            slf,
+            || action("get_many", keys),
+            "got",
+            run(slf, Door::Loop, version, |verb| verb.get_many(keys)),
+        )
     }
 
     #[pyo3(
@@ -367,7 +439,12 @@ impl Remote {
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.set_many(data, &timeout))
+        told_later(
+            slf,
+            || action("set_many", data),
+            "written",
+            run(slf, Door::Loop, version, |verb| verb.set_many(data, &timeout)),
+        )
     }
 
     /// Remove many entries.
@@ -387,7 +464,12 @@ impl Remote {
         keys: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        run(slf, Door::Loop, version, |verb| verb.delete_many(keys))
+        told_later(
+            slf,
+            || action("delete_many", keys),
+            "output",
+            run(slf, Door::Loop, version, |verb| verb.delete_many(keys)),
+        )
     }
 
     fn _flush<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
@@ -396,7 +478,7 @@ impl Remote {
     }
 
     fn _aflush<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
-        run(slf, Door::Loop, None, |verb| verb.clear())
+        told_later(slf, || "clear()".to_owned(), "cleared", run(slf, Door::Loop, None, |verb| verb.clear()))
     }
 
     /// Sends one command and returns the reply.

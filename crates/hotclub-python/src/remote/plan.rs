@@ -226,8 +226,7 @@ impl<'py> Verb<'_, 'py> {
         let mut count = 0;
         // Through Python's iterator: pickling a value may run code that changes the dict.
         for item in items.try_iter()? {
-            let item = item?.cast_into::<PyTuple>()?;
-            let (key, value) = (item.get_borrowed_item(0)?, item.get_borrowed_item(1)?);
+            let (key, value) = pair(item?)?;
             self.full_key(&key, &mut full)?;
             let Scratch { batch, value: bytes, .. } = &mut *self.scratch;
             self.wire.codec.dump(&value, bytes)?;
@@ -351,6 +350,20 @@ impl<'py> Verb<'_, 'py> {
             false => (number > 0).then_some(Expiry::Seconds(number)),
         })
     }
+}
+
+/// Any two things, as `for key, value in …` unpacks them.
+fn pair(item: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
+    if let Ok(item) = item.cast_exact::<PyTuple>()
+        && item.len() == 2
+    {
+        return Ok((item.get_item(0)?, item.get_item(1)?));
+    }
+    let parts: Vec<_> = item.try_iter()?.collect::<PyResult<_>>()?;
+    <[_; 2]>::try_from(parts).map(|[key, value]| (key, value)).map_err(|parts| {
+        let message = format!("not enough or too many values to unpack (expected 2, got {})", parts.len());
+        pyo3::exceptions::PyValueError::new_err(message)
+    })
 }
 
 /// The bytes of one part of a command, as redis-py sends it.

@@ -1,5 +1,6 @@
 //! Values as the servers hold them: in Django's bytes by Rust, in anybody else's by a Python codec.
 use super::pickle;
+use super::wire::Dialect;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -7,16 +8,22 @@ use pyo3::types::{PyBytes, PyInt, PyType};
 
 /// How an alias writes and reads values.
 pub(crate) enum Codec {
-    /// Whole numbers as decimal text, everything else as a pickle of this protocol.
-    Django { protocol: u8 },
+    /// Whole numbers as decimal text, everything else as a pickle of this protocol. django-redis takes more for
+    /// a whole number than Django does.
+    Plain { protocol: u8, subclasses_are_numbers: bool },
     /// An object with `dumps` and `loads` sees every value.
     Python { dumps: Py<PyAny>, loads: Py<PyAny> },
 }
 
 impl Codec {
-    pub(crate) fn new(py: Python<'_>, codec: Option<&Bound<'_, PyAny>>, protocol: u8) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        codec: Option<&Bound<'_, PyAny>>,
+        protocol: u8,
+        dialect: Dialect,
+    ) -> PyResult<Self> {
         match codec {
-            None => Ok(Codec::Django { protocol }),
+            None => Ok(Codec::Plain { protocol, subclasses_are_numbers: dialect == Dialect::DjangoRedis }),
             Some(codec) => Ok(Codec::Python {
                 dumps: codec.getattr(intern!(py, "dumps"))?.unbind(),
                 loads: codec.getattr(intern!(py, "loads"))?.unbind(),
@@ -30,12 +37,15 @@ impl Codec {
         let py = value.py();
         to.clear();
         match self {
-            Codec::Django { protocol } => {
+            Codec::Plain { protocol, subclasses_are_numbers } => {
                 if value.is_exact_instance_of::<PyInt>() {
                     return number(value, to);
                 }
                 if pickle::write(value, *protocol, to) {
                     return Ok(());
+                }
+                if *subclasses_are_numbers && value.is_instance_of::<PyInt>() && !is_enum(value)? {
+                    return number(&py.get_type::<PyInt>().call1((value,))?, to);
                 }
                 static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 let pickled = DUMPS.import(py, "pickle", "dumps")?.call1((value, *protocol))?;
@@ -58,7 +68,7 @@ impl Codec {
     #[inline]
     pub(crate) fn load<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         match self {
-            Codec::Django { .. } => {
+            Codec::Plain { .. } => {
                 if let Some(number) = digits(bytes) {
                     return Ok(number.into_pyobject(py)?.into_any());
                 }
@@ -76,6 +86,11 @@ impl Codec {
             Codec::Python { loads, .. } => loads.bind(py).call1((PyBytes::new(py, bytes),)),
         }
     }
+}
+
+fn is_enum(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static ENUM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    value.is_instance(ENUM.import(value.py(), "enum", "Enum")?)
 }
 
 fn number(value: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<()> {

@@ -124,6 +124,11 @@ impl Want {
         }
     }
 
+    /// Who sends commands of their own decides for themselves: a lock that was not had is no miss.
+    pub(crate) fn may_be_ignored(&self) -> bool {
+        !matches!(self, Want::Raw)
+    }
+
     /// What a caller gets who does not want to hear of errors.
     pub(crate) fn neutral<'py>(&self, py: Python<'py>) -> Read<'py> {
         match self {

@@ -170,7 +170,7 @@ fn make(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Wire> {
     };
     Ok(Wire {
         client: Arc::new(Client::new(config(&given)?).map_err(|error| wrong(&error))?),
-        codec: Codec::new(py, codec.as_ref(), given.get("pickle_protocol")?)?,
+        codec: Codec::new(py, codec.as_ref(), given.get("pickle_protocol")?, dialect)?,
         habits,
         doors: Doors::default(),
         counts: Counts::default(),

@@ -49,7 +49,9 @@ pub(super) fn settle<'py>(
         return;
     }
     let answer = match answer() {
-        Err(error) if wire.habits.ignore_errors && errors::is_of_a_server(py, &error) => {
+        Err(error)
+            if wire.habits.ignore_errors && want.may_be_ignored() && errors::is_of_a_server(py, &error) =>
+        {
             wire.counts.ignored.fetch_add(1, Relaxed);
             want.neutral(py)
         }

@@ -50,6 +50,8 @@ struct State {
     reading: bool,
     /// The loop was asked to look whether a limit has passed.
     timed: bool,
+    /// Lately more than one request was under way at a time: those of one tick are worth being sent together.
+    crowded: bool,
 }
 
 /// What is to be done once the lock is let go.
@@ -57,6 +59,7 @@ enum Next {
     Nothing,
     Connect,
     Flush,
+    Write,
 }
 
 impl Link {
@@ -103,11 +106,15 @@ impl Link {
         let (next, time) = {
             let mut state = this.state.lock();
             state.queue.push(batch, future.clone().unbind(), want);
+            let alone = state.queue.waiting.len() == 1;
+            state.crowded |= !alone;
             let next = match &state.phase {
                 Phase::Closed => {
                     state.phase = Phase::Connecting(Instant::now());
                     Next::Connect
                 }
+                // Nothing to wait for: a tick of the loop less until the answer.
+                Phase::Open(_) if !state.crowded && !state.writing => Next::Write,
                 Phase::Open(_) if !state.flushing && !state.writing => {
                     state.flushing = true;
                     Next::Flush
@@ -119,6 +126,7 @@ impl Link {
         match next {
             Next::Nothing => {}
             Next::Flush => call_soon(loop_, slf, intern!(py, "_flush"))?,
+            Next::Write => Self::write(slf)?,
             Next::Connect => connect(slf, loop_)?,
         }
         if time {
@@ -297,7 +305,11 @@ enum Answered {
 #[pymethods]
 impl Link {
     fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.get().state.lock().flushing = false;
+        {
+            let mut state = slf.get().state.lock();
+            state.flushing = false;
+            state.crowded = state.queue.waiting.len() > 1;
+        }
         Self::write(slf)
     }
 

@@ -1,0 +1,20 @@
+"""Packages that a test needs beside what all tests need: the real ones that ours are compared with."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+import pytest
+
+
+def need_package(name: str) -> ModuleType:
+    """Skips the test where a package is not installed; where CI is set it fails."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        reason = f"no package for {name}"
+        if os.environ.get("CI", "") not in ("", "0", "false"):
+            pytest.fail(f"{reason}; with CI set nothing is skipped")
+        pytest.skip(reason)

@@ -1,0 +1,74 @@
+"""The classes of others in whose place ours stand, without those of their surprises that ours repair."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.cache.backends import redis
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django_redis import cache as django_redis
+
+
+class RepairedRedisCache(redis.RedisCache):
+    """Django's."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        # Django hands them to redis-py, which knows no such arguments.
+        for name in ("MAX_ENTRIES", "CULL_FREQUENCY"):
+            self._options.pop(name, None)
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """Also True for an entry that has no deadline and is to have none."""
+        found = super().touch(key, timeout, version)
+        return found or (timeout is None and self.has_key(key, version))
+
+    def delete_many(self, keys: Iterable[Any], version: Any = None) -> None:
+        """No bare ``DEL`` for an iterator that is empty."""
+        super().delete_many(list(keys), version)
+
+    def set_many(
+        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
+    ) -> list[Any]:
+        """Nothing but what has items, empty or not."""
+        data.items()
+        return super().set_many(data, timeout, version)
+
+
+@contextmanager
+def _plainly_told() -> Iterator[None]:
+    """``Key ':1:k' not found``, the key as text and not as a literal."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(_LITERAL.sub(lambda found: ast.literal_eval(found[0]), str(error))) from error
+
+
+_LITERAL = re.compile("""(?<=Key ')['"].*['"](?=' not found)""")
+
+
+class RepairedDjangoRedisCache(django_redis.RedisCache):
+    """django-redis'."""
+
+    def incr(self, *placed: Any, **named: Any) -> Any:
+        with _plainly_told():
+            return super().incr(*placed, **named)
+
+    def decr(self, *placed: Any, **named: Any) -> Any:
+        with _plainly_told():
+            return super().decr(*placed, **named)
+
+    def incr_version(self, *placed: Any, **named: Any) -> Any:
+        with _plainly_told():
+            return super().incr_version(*placed, **named)
+
+    def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
+        """No bare ``MGET`` for an iterator that is empty, nothing but what can be iterated over."""
+        return super().get_many(list(keys), version)
+
+    def delete_many(self, keys: Iterable[Any], version: Any = None) -> int:
+        return super().delete_many(list(keys), version)
