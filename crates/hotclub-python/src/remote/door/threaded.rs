@@ -27,7 +27,7 @@ pub(super) fn ask<'py>(
         let (batch, want) =
             job.lock().take().ok_or_else(|| PyRuntimeError::new_err("a request is sent once"))?;
         let mut scratch = Scratch::take();
-        let done = super::super::exchange(py, &wire, &batch, &mut scratch.answers, &want);
+        let done = super::super::run::exchange(py, &wire, &batch, &mut scratch.answers, &want);
         scratch.put_back();
         done.map(Bound::unbind)
     };
