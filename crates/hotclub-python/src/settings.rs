@@ -120,6 +120,10 @@ impl Settings {
         for (overridden, (name, original)) in replaced.iter_mut().zip(originals) {
             *overridden = methods.is_overridden(name, original.bind(py))?;
         }
+        // Methods of our own classes end in Django's: one that was patched there is asked too.
+        for (overridden, (name, original)) in replaced.iter_mut().zip(&django.originals) {
+            *overridden |= !django.base_cache.bind(py).getattr(*name)?.is(original.bind(py));
+        }
         let [make_key, validate_key, make_and_validate_key, get_backend_timeout] = replaced;
         let ours = py.get_type::<Cache>();
         let own = |name: &str| Ok::<_, PyErr>(!methods.is_overridden(name, &ours.getattr(name)?)?);

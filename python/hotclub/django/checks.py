@@ -5,7 +5,7 @@ They look at every alias whose ``BACKEND`` is a class of hotclub or derives from
 ============  ==========================================================================================
 id            what is wrong
 ============  ==========================================================================================
-hotclub.E001  an option has a value that it cannot have: the cache would not open
+hotclub.E001  an option, or LOCATION of a Redis cache, is wrong or fits no other one: it would not open
 hotclub.E002  two aliases name the same ``LOCATION`` with other limits: the second one would not open
 hotclub.E003  ``OPTIONS`` is no dict
 hotclub.E004  ``BACKEND`` begins with ``hotclub.`` and cannot be imported
@@ -13,6 +13,8 @@ hotclub.W001  an option that nothing reads (in a class derived from ours: only w
 hotclub.W002  a limit or ``TIMEOUT`` that is no whole number: Django takes another one and does not tell
 hotclub.W003  an option of ours beside ``OPTIONS`` instead of in it: nothing reads it there
 hotclub.W004  ``CULL_FREQUENCY`` without effect: this policy evicts one by one
+hotclub.W005  ``MAX_ENTRIES`` or ``CULL_FREQUENCY`` of a Redis cache: its server decides what it drops
+hotclub.W006  aliases share a Redis database: ``clear()`` of one empties the others, and the sessions
 ============  ==========================================================================================
 """
 
@@ -30,12 +32,22 @@ from django.utils.module_loading import import_string
 
 from hotclub.django import backends
 from hotclub.django.options import MEMORY_OPTIONS, memory_options
-from hotclub.django.verbs import Verbs
+from hotclub.django.redis import RedisCache
+from hotclub.django.redis_options import RedisOptions, redis_options
+from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
+from hotclub.django.shared import Shared
 
 #: The options of each class; one that is not here takes anything.
 OPTIONS_OF: dict[type, Mapping[str, str]] = {backends.LocMemCache: MEMORY_OPTIONS}
 #: Options that Django reads and replaces in silence, with what it takes instead.
 DJANGOS = {"MAX_ENTRIES": 300, "CULL_FREQUENCY": 3}
+KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
+#: Those that also stand beside OPTIONS, there with a meaning of their own.
+BESIDE_TOO = {"REVERSE_KEY_FUNCTION", "timeout"}
+#: Classes of ours that BACKEND may name, for hints.
+CLASSES = ("LocMemCache", "DummyCache", "RedisCache")
+#: Sessions that are in a cache.
+SESSION_ENGINES = tuple(f"django.contrib.sessions.backends.{end}" for end in ("cache", "cached_db"))
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,19 @@ class Alias:
                 return known
         return {}
 
+    @property
+    def is_redis(self) -> bool:
+        """Whether its entries are in Redis or Valkey."""
+        return issubclass(self.backend, RedisCache)
+
+    @property
+    def place(self) -> str:
+        """How messages name it."""
+        return f"CACHES[{self.name!r}]"
+
     def option(self, name: str) -> str:
         """How messages name an option."""
-        return f"CACHES[{self.name!r}]['OPTIONS'][{name!r}]"
+        return f"{self.place}['OPTIONS'][{name!r}]"
 
 
 def check_caches(**_: Any) -> list[CheckMessage]:
@@ -71,9 +93,18 @@ def check_caches(**_: Any) -> list[CheckMessage]:
         elif read is not None:
             found.append(read)
     for alias in aliases:
-        for check in (_wrong_values, _unread_names, _no_whole_numbers, _misplaced, _no_culling):
+        for check in (
+            _of_redis if alias.is_redis else _of_this_process,
+            _no_whole_numbers,
+            _misplaced,
+        ):
             found.extend(check(alias))
-    return found + list(_conflicts(aliases))
+    return [*found, *_conflicts(aliases), *_cleared_together(aliases)]
+
+
+def _of_this_process(alias: Alias) -> Iterator[CheckMessage]:
+    for check in (_wrong_values, _unread_names, _no_culling):
+        yield from check(alias)
 
 
 def _read(name: str, params: Any) -> Alias | Error | None:
@@ -84,7 +115,7 @@ def _read(name: str, params: Any) -> Alias | Error | None:
         backend = import_string(path)
     except ImportError as error:
         return _no_backend(name, path, error) if path.startswith("hotclub.") else None
-    if not (isinstance(backend, type) and issubclass(backend, Verbs)):
+    if not (isinstance(backend, type) and issubclass(backend, Shared)):
         return None
     options = params.get("OPTIONS", {})
     if not isinstance(options, Mapping):
@@ -97,7 +128,7 @@ def _read(name: str, params: Any) -> Alias | Error | None:
 
 
 def _no_backend(name: str, path: str, error: ImportError) -> Error:
-    classes = [f"hotclub.django.{found}" for found in ("LocMemCache", "DummyCache")]
+    classes = [f"hotclub.django.{found}" for found in CLASSES]
     near = difflib.get_close_matches(path, classes, 1)
     return Error(
         f"CACHES[{name!r}]['BACKEND'] is {path!r}, which cannot be imported: {error}.",
@@ -140,9 +171,10 @@ def _unread_names(alias: Alias) -> Iterator[CheckMessage]:
 
 
 def _no_whole_numbers(alias: Alias) -> Iterator[CheckMessage]:
-    given = [(alias.option(name), name, alias.options, other) for name, other in DJANGOS.items()]
+    limits = {} if alias.is_redis else DJANGOS
+    given = [(alias.option(name), name, alias.options, other) for name, other in limits.items()]
     if alias.params.get("TIMEOUT") is not None:
-        given.append((f"CACHES[{alias.name!r}]['TIMEOUT']", "TIMEOUT", alias.params, 300))
+        given.append((f"{alias.place}['TIMEOUT']", "TIMEOUT", alias.params, 300))
     for place, name, where, other in given:
         if name not in where:
             continue
@@ -173,9 +205,10 @@ def _is_cut(value: Any, taken: int) -> bool:
 
 
 def _misplaced(alias: Alias) -> Iterator[CheckMessage]:
-    for name in alias.known.keys() & alias.params.keys():
+    known = ACCEPTED.keys() - BESIDE_TOO if alias.is_redis else alias.known.keys()
+    for name in sorted(known & alias.params.keys()):
         yield Warning(
-            f"CACHES[{alias.name!r}][{name!r}] is read by nothing: it stands beside OPTIONS.",
+            f"{alias.place}[{name!r}] is read by nothing: it stands beside OPTIONS.",
             hint=f"Move {name} into OPTIONS.",
             obj=alias.backend,
             id="hotclub.W003",
@@ -235,9 +268,117 @@ def _conflicts(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
         other, others = first.setdefault(location, (alias, limits))
         if str(limits) != str(others):
             yield Error(
-                f"CACHES[{alias.name!r}] and CACHES[{other.name!r}] share the LOCATION {location!r} "
+                f"{alias.place} and {other.place} share the LOCATION {location!r} "
                 f"with other limits: {limits}; {others}.",
                 hint="Give them the same POLICY and MAX_BYTES, or a LOCATION each.",
                 obj=alias.backend,
                 id="hotclub.E002",
             )
+
+
+def _of_redis(alias: Alias) -> Iterator[CheckMessage]:
+    try:
+        _open(alias)
+    except ImproperlyConfigured as error:
+        yield Error(
+            f"{alias.place} would not open: {str(error).removeprefix('hotclub: ')}.",
+            hint="Names and values: docs/reference/redis-options.md.",
+            obj=alias.backend,
+            id="hotclub.E001",
+        )
+    else:
+        yield from _slips(alias)
+    for name in DJANGOS:
+        if name in alias.options:
+            yield Warning(
+                f"{alias.option(name)} has no effect: the server decides what it drops.",
+                hint="Leave it out; give the server maxmemory, and a maxmemory-policy such as allkeys-lfu.",
+                obj=alias.backend,
+                id="hotclub.W005",
+            )
+
+
+def _slips(alias: Alias) -> Iterator[CheckMessage]:
+    """Names that a derived class may read, or a serializer or compressor of the site's own; or nobody."""
+    for name in alias.options.keys() - KNOWN_OF_REDIS:
+        if near := difflib.get_close_matches(str(name), ACCEPTED, 1, cutoff=0.85):
+            yield Warning(
+                f"{alias.option(name)} is no option of {alias.backend.__name__}.",
+                hint=f"Did you mean {near[0]}?",
+                obj=alias.backend,
+                id="hotclub.W001",
+            )
+
+
+def _open(alias: Alias) -> None:
+    """As Django does it: nothing is connected. A class derived from ours may do more, so it is only read."""
+    if alias.backend is not RedisCache:
+        _redis_options(alias)
+        return
+    params = {
+        name: value for name, value in alias.params.items() if name not in ("BACKEND", "LOCATION")
+    }
+    RedisCache(alias.params.get("LOCATION", ""), params)
+
+
+def _redis_options(alias: Alias) -> RedisOptions:
+    options = alias.options
+    if alias.backend is not RedisCache:
+        options = {name: value for name, value in options.items() if name in KNOWN_OF_REDIS}
+    return redis_options(alias.params.get("LOCATION", ""), {**alias.params, "OPTIONS": options})
+
+
+def _cleared_together(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
+    """FLUSHDB takes what other aliases have in the database too."""
+    databases: dict[str, list[Stored]] = {}
+    for alias in aliases:
+        try:
+            options = _redis_options(alias) if alias.is_redis else None
+        except ImproperlyConfigured:
+            continue
+        if options is not None:
+            place = options.servers[0].replace("localhost", "127.0.0.1")
+            databases.setdefault(place, []).append(Stored(alias, options.clear == "flushdb"))
+    for place, users in databases.items():
+        if what := _lost_with_sessions(users) or _lost_together(users):
+            yield Warning(
+                f"{what}: they share the database {place}.",
+                hint="Give each a database of its own, or a KEY_PREFIX of its own and CLEAR = 'prefix'.",
+                id="hotclub.W006",
+            )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An alias in Redis, and whether its ``clear()`` empties the whole database."""
+
+    alias: Alias
+    flushes: bool
+
+    @property
+    def prefix(self) -> str:
+        """What its keys begin with."""
+        return str(self.alias.params.get("KEY_PREFIX", ""))
+
+
+def _lost_with_sessions(users: Iterable[Stored]) -> str:
+    own = [user for user in users if _holds_sessions(user.alias)]
+    others = [user for user in users if user not in own]
+    clearing = [user for user in others if own and (user.flushes or user.prefix == own[0].prefix)]
+    return f"clear() of {_named(clearing)} ends the sessions in {_named(own)}" if clearing else ""
+
+
+def _lost_together(users: list[Stored]) -> str:
+    """Who has a prefix of their own does not expect it; who shares one may want it so."""
+    flushing = [user for user in users if user.flushes and not _holds_sessions(user.alias)]
+    if not flushing or len({user.prefix for user in users}) == 1:
+        return ""
+    return f"clear() of {_named(flushing)} takes the entries of {_named(users)}"
+
+
+def _holds_sessions(alias: Alias) -> bool:
+    return settings.SESSION_ENGINE in SESSION_ENGINES and alias.name == settings.SESSION_CACHE_ALIAS
+
+
+def _named(users: Iterable[Stored]) -> str:
+    return ", ".join(user.alias.place for user in users)

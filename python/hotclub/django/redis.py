@@ -36,6 +36,7 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
             "undecodable_is_miss": options.on_decode_error == "miss",
             "incr_creates": options.incr_missing == "create",
             "ignore_errors": options.ignore_exceptions,
+            "log_ignored": options.logger if options.log_ignored_exceptions else None,
             "pickle_protocol": options.pickle_protocol,
             "credentials": options.credentials,
             "codec": codec,

@@ -1,7 +1,7 @@
 //! Licence expressions: whether one can be met with the licences that we accept.
 
 /// What may be linked into a wheel that is MIT or Apache-2.0 itself.
-const ACCEPTED: [&str; 11] = [
+const ACCEPTED: [&str; 12] = [
     "MIT",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",

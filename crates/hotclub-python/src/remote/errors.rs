@@ -2,6 +2,7 @@
 use hotclub::{Error, ErrorKind};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 
 /// The exception for an error; `client` names the library whose exceptions people catch.
 #[cold]
@@ -21,6 +22,19 @@ pub(crate) fn is_of_a_server(py: Python<'_>, error: &PyErr) -> bool {
     static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let ours = OURS.import(py, "hotclub.errors", "SERVER_ERRORS");
     ours.is_ok_and(|ours| error.matches(py, ours).unwrap_or(false))
+}
+
+/// Tells a logger of an error that callers do not hear of.
+pub(crate) fn log_ignored(py: Python<'_>, logger: &str, error: &PyErr) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", (logger,))?;
+    let keywords = PyDict::new(py);
+    keywords.set_item("exc_info", error.value(py))?;
+    logger.call_method(
+        "error",
+        ("Exception ignored, as others will be until one call succeeds",),
+        Some(&keywords),
+    )?;
+    Ok(())
 }
 
 fn kind(kind: ErrorKind) -> &'static str {

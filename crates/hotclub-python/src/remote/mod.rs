@@ -22,7 +22,6 @@ use pyo3::types::{PyBytes, PyDict};
 use run::{
     Door, Maybe, Object, run, tell_deleted, tell_got, tell_output, tell_written, told, told_later, wire,
 };
-use std::sync::atomic::Ordering::Relaxed;
 pub(crate) use wire::Wire;
 
 pub(crate) use door::Link;
@@ -391,9 +390,10 @@ impl Remote {
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let wire = wire(slf.as_super())?;
         let dict = PyDict::new(slf.py());
-        dict.set_item("undecodable", wire.counts.undecodable.load(Relaxed))?;
-        dict.set_item("ignored_errors", wire.counts.ignored.load(Relaxed))?;
-        dict.set_item("connections", wire.client.connections())?;
+        for (name, count) in wire.counts.rows() {
+            dict.set_item(name, count)?;
+        }
+        dict.set_item("connections", wire.client.connections() + wire.doors.connections())?;
         Ok(dict)
     }
 }

@@ -78,19 +78,40 @@ pub(super) fn exchange<'py>(
         }
         Err(error) => Err(error),
     };
-    match read {
-        Err(error) if wire.habits.ignore_errors && want.may_be_ignored() => ignored(py, wire, want, error),
-        read => read,
+    settled(py, wire, want, read)
+}
+
+/// What the caller gets: the answer, or with IGNORE_EXCEPTIONS a miss for what the server could not do.
+#[inline]
+pub(super) fn settled<'py>(py: Python<'py>, wire: &Wire, want: &Want, answer: Object<'py>) -> Object<'py> {
+    match answer {
+        Ok(answer) => {
+            if wire.ignoring.load(Relaxed) {
+                wire.ignoring.store(false, Relaxed);
+            }
+            Ok(answer)
+        }
+        Err(error) => ignored(py, wire, want, error),
     }
 }
 
-/// IGNORE_EXCEPTIONS: what the server could not do becomes a miss. Everything else is raised all the same.
 #[cold]
 fn ignored<'py>(py: Python<'py>, wire: &Wire, want: &Want, error: PyErr) -> Object<'py> {
-    if !errors::is_of_a_server(py, &error) {
+    let of_a_server = errors::is_of_a_server(py, &error);
+    if of_a_server {
+        wire.counts.errors.fetch_add(1, Relaxed);
+    }
+    if !of_a_server || !wire.habits.ignore_errors || !want.may_be_ignored() {
         return Err(error);
     }
     wire.counts.ignored.fetch_add(1, Relaxed);
+    // Once, until something succeeds again: not a line for each call.
+    if !wire.ignoring.swap(true, Relaxed)
+        && let Some(logger) = &wire.habits.log_ignored
+        && let Err(failure) = errors::log_ignored(py, logger, &error)
+    {
+        failure.write_unraisable(py, None);
+    }
     want.neutral(py)
 }
 

@@ -187,10 +187,16 @@ impl<'py> Reader<'_, 'py> {
     fn value(&self, reply: Reply<'_>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match reply {
             Reply::Bulk(bytes) => match self.wire.codec.load(self.py, bytes) {
-                Ok(value) => Ok(Some(value)),
+                Ok(value) => {
+                    self.wire.counts.hits.fetch_add(1, Relaxed);
+                    Ok(Some(value))
+                }
                 Err(error) => self.undecodable(error),
             },
-            Reply::Nil => Ok(None),
+            Reply::Nil => {
+                self.wire.counts.misses.fetch_add(1, Relaxed);
+                Ok(None)
+            }
             other => Err(self.refused(other)),
         }
     }

@@ -13,7 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(crate) struct Habits {
     pub(crate) incr_creates: bool,
     /// Errors of the server become misses and `None`.
     pub(crate) ignore_errors: bool,
+    /// The logger that is told of the first error that is ignored, if one is.
+    pub(crate) log_ignored: Option<String>,
     /// The library whose exceptions people catch.
     pub(crate) client: &'static str,
 }
@@ -47,13 +49,32 @@ pub(crate) struct Wire {
     pub(crate) habits: Habits,
     pub(crate) doors: Doors,
     pub(crate) counts: Counts,
+    /// The last answer was an error that was ignored.
+    pub(crate) ignoring: AtomicBool,
 }
 
 /// What happened since the process began.
 #[derive(Default)]
 pub(crate) struct Counts {
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) errors: AtomicU64,
     pub(crate) undecodable: AtomicU64,
     pub(crate) ignored: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn rows(&self) -> [(&'static str, u64); 5] {
+        let Counts { hits, misses, errors, undecodable, ignored } = self;
+        let count = |counter: &AtomicU64| counter.load(Relaxed);
+        [
+            ("hits", count(hits)),
+            ("misses", count(misses)),
+            ("errors", count(errors)),
+            ("undecodable", count(undecodable)),
+            ("ignored_errors", count(ignored)),
+        ]
+    }
 }
 
 /// Buffers of one exchange. Taken out of the thread while in use: pickling may run code that uses a cache.
@@ -166,6 +187,7 @@ fn make(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Wire> {
         undecodable_is_miss: given.get("undecodable_is_miss")?,
         incr_creates: given.get("incr_creates")?,
         ignore_errors: given.get("ignore_errors")?,
+        log_ignored: given.get("log_ignored")?,
         client: if dialect == Dialect::DjangoRedis { "django-redis" } else { "redis" },
     };
     Ok(Wire {
@@ -174,6 +196,7 @@ fn make(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Wire> {
         habits,
         doors: Doors::default(),
         counts: Counts::default(),
+        ignoring: AtomicBool::new(false),
     })
 }
 

@@ -1,5 +1,5 @@
 //! What is said to the event loop, and to those who wait.
-use super::super::errors;
+use super::super::run;
 use super::super::want::Want;
 use super::super::wire::Wire;
 use super::link::Link;
@@ -7,7 +7,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Has the loop call a method of the link at the end of this tick.
@@ -35,6 +34,13 @@ pub(super) fn connect(link: &Bound<'_, Link>, loop_: &Bound<'_, PyAny>) -> PyRes
     START.import(link.py(), "hotclub._connect", "start")?.call1((loop_, link)).map(drop)
 }
 
+/// Whether nobody waits any more.
+#[inline]
+pub(super) fn is_done(future: &Bound<'_, PyAny>) -> bool {
+    let done = future.call_method0(intern!(future.py(), "done"));
+    done.is_ok_and(|done| done.is_truthy().unwrap_or(true))
+}
+
 /// Gives an answer to who waits for it; nothing happens if nobody does any more.
 #[inline]
 pub(super) fn settle<'py>(
@@ -44,19 +50,10 @@ pub(super) fn settle<'py>(
     answer: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
 ) {
     let py = future.py();
-    let done = future.call_method0(intern!(py, "done")).is_ok_and(|done| done.is_truthy().unwrap_or(true));
-    if done {
+    if is_done(future) {
         return;
     }
-    let answer = match answer() {
-        Err(error)
-            if wire.habits.ignore_errors && want.may_be_ignored() && errors::is_of_a_server(py, &error) =>
-        {
-            wire.counts.ignored.fetch_add(1, Relaxed);
-            want.neutral(py)
-        }
-        answer => answer,
-    };
+    let answer = run::settled(py, wire, want, answer());
     let told = match answer {
         Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
         Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),

@@ -2,7 +2,7 @@
 use super::super::errors;
 use super::super::want::{Asked, Want};
 use super::super::wire::Wire;
-use super::callbacks::{call_later, call_soon, connect, settle};
+use super::callbacks::{call_later, call_soon, connect, is_done, settle};
 use super::queue::{Queue, Waiting};
 use super::socket::{Greeting, Phase};
 use super::{LARGE, new_future};
@@ -78,12 +78,11 @@ impl Link {
         self.state.lock().phase.stream().is_some()
     }
 
-    /// Whether something large is on its way over it, in either direction.
+    /// Whether a large reply is on its way over it. Many small ones do not count: requests keep their order.
     #[inline]
     pub(super) fn is_held_up(&self) -> bool {
         let state = self.state.lock();
-        let missing = state.skim.needs().saturating_sub(state.received.bytes().len());
-        state.queue.unsent().len() > LARGE || missing > LARGE
+        state.skim.needs().saturating_sub(state.received.bytes().len()) > LARGE
     }
 
     /// Sends a batch in this tick of the loop; the future is done when its replies are there.
@@ -225,6 +224,18 @@ impl Link {
         Ok(())
     }
 
+    /// What nobody waits for any more is not sent, if it was not yet.
+    fn drop_cancelled(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let unsent = this.state.lock().queue.unsent_futures(py);
+        let cancelled: Vec<_> = unsent.into_iter().filter(|future| is_done(future.bind(py))).collect();
+        if cancelled.is_empty() {
+            return;
+        }
+        let dropped = this.state.lock().queue.drop_unsent(&cancelled);
+        drop(dropped);
+    }
+
     /// The bytes of the first whole answer: who waits for it, and where it ends.
     #[inline]
     fn next_answer(&self, bytes: &[u8], skim: &mut Skim) -> Result<Option<Answered>, Problem> {
@@ -314,6 +325,7 @@ impl Link {
     }
 
     fn _writable(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::drop_cancelled(slf);
         Self::write(slf)
     }
 

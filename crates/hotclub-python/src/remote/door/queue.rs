@@ -3,7 +3,7 @@ use super::super::want::Want;
 use hotclub::backend::redis::batch::{Batch, Effect};
 use hotclub::clock::Clock;
 use pyo3::prelude::*;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// A request that has no answer yet.
@@ -76,6 +76,40 @@ impl Queue {
             self.answered = 0;
         }
         Some(first)
+    }
+
+    /// The futures of requests of which no byte was sent.
+    pub(super) fn unsent_futures(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let mut at = self.answered;
+        let mut unsent = Vec::new();
+        for waiting in &self.waiting {
+            if at >= self.sent {
+                unsent.push(waiting.future.clone_ref(py));
+            }
+            at += waiting.length;
+        }
+        unsent
+    }
+
+    /// Takes out requests of which no byte was sent.
+    pub(super) fn drop_unsent(&mut self, futures: &[Py<PyAny>]) -> Vec<Waiting> {
+        let gone: HashSet<_> = futures.iter().map(|future| future.as_ptr()).collect();
+        let mut at = self.answered;
+        let mut dropped = Vec::new();
+        let old = std::mem::take(&mut self.bytes);
+        self.bytes.extend_from_slice(&old[..self.answered]);
+        for waiting in std::mem::take(&mut self.waiting) {
+            let bytes = &old[at..at + waiting.length];
+            let unsent = at >= self.sent;
+            at += waiting.length;
+            if unsent && gone.contains(&waiting.future.as_ptr()) {
+                dropped.push(waiting);
+            } else {
+                self.bytes.extend_from_slice(bytes);
+                self.waiting.push_back(waiting);
+            }
+        }
+        dropped
     }
 
     /// The connection broke: those that may be sent again stay, once; the others are handed out.
