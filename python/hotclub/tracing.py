@@ -130,10 +130,12 @@ def _told(kind: str, value: Any) -> tuple[str, str]:
         case "got":
             return "get_result", repr(value)[:200]
         case "written":
-            return "set_action", "not stored" if value is False else "stored"
+            return "set_action", "not stored: it exists" if value is False else "stored"
         case "deleted":
             return "set_action", "deleted" if value else "nothing to delete"
         case "cleared":
             return "set_action", "all removed"
-        case _:
+        case "output":
             return "output", repr(value)[:200]
+        case _:  # what the write does, in words
+            return "set_action", "not stored" if value is False else kind

@@ -53,8 +53,9 @@ struct Package {
 
 /// Checks every dependency; says how many there are.
 pub(crate) fn check(violations: &mut Violations) -> Result<String> {
-    let memory = crates_of_memory()?;
+    let memory = crates_of(&["--package", "hotclub", "--no-default-features", "--features", "memory"])?;
     check_memory(&memory, violations);
+    check_wheel(&crates_of(&["--package", "hotclub-python"])?, violations);
     let metadata = match read_metadata() {
         Ok(metadata) => metadata,
         Err(Failure::Said(problem)) => {
@@ -74,13 +75,20 @@ fn read_metadata() -> Result<Metadata> {
     serde_json::from_str(&json).map_err(|error| Failure::said(format!("cargo metadata: {error}")))
 }
 
-/// The crates that `hotclub` with the feature `memory` builds, itself not counted.
-fn crates_of_memory() -> Result<BTreeSet<String>> {
-    let tree = ["tree", "--package", "hotclub", "--no-default-features", "--features", "memory"];
+/// The crates that this one builds, ours not counted.
+fn crates_of(which: &[&str]) -> Result<BTreeSet<String>> {
     let shape = ["--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
-    let list = Run::cargo(tree).args(shape).read()?;
+    let list = Run::cargo(["tree"]).args(which).args(shape).read()?;
     let names = list.lines().filter_map(|line| line.split_whitespace().next());
-    Ok(names.filter(|name| *name != "hotclub").map(str::to_owned).collect())
+    Ok(names.filter(|name| !name.starts_with("hotclub")).map(str::to_owned).collect())
+}
+
+/// A process that forks must not have a runtime, and the wheel is for such processes.
+fn check_wheel(crates: &BTreeSet<String>, violations: &mut Violations) {
+    for name in ["tokio", "redis"].into_iter().filter(|name| crates.contains(*name)) {
+        let what = format!("the wheel pulls in {name}: no runtime in a process that forks");
+        violations.add_to_file("crates/hotclub-python/Cargo.toml", &what);
+    }
 }
 
 fn check_memory(crates: &BTreeSet<String>, violations: &mut Violations) {

@@ -5,6 +5,7 @@
 //! (`door`) over a socket that the running loop owns.
 mod door;
 mod errors;
+mod expiry;
 mod pickle;
 mod plan;
 mod run;
@@ -17,11 +18,14 @@ use crate::life::Given;
 use crate::trace::{Told, action};
 use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::command::When;
+use hotclub::trace::is_on;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use run::{
-    Door, Maybe, Object, run, tell_deleted, tell_got, tell_output, tell_written, told, told_later, wire,
+    Door, Maybe, Object, run, tell_added, tell_deleted, tell_got, tell_output, tell_stored, told, told_later,
+    traced_get, wire, written,
 };
+use want::DELETED;
 pub(crate) use wire::Wire;
 
 pub(crate) use door::Link;
@@ -58,8 +62,10 @@ impl Remote {
         client: Maybe<'_, 'py>,
     ) -> Object<'py> {
         let _ = client;
-        let verb = || run(slf, Door::Blocking, version, |verb| verb.get(key, default));
-        told(slf, || action("get", key), verb, tell_got)
+        if is_on() {
+            return traced_get(slf, key, default, version);
+        }
+        run(slf, Door::Blocking, version, |verb| verb.get(key, default))
     }
 
     #[pyo3(signature = (key, default = None, version = None))]
@@ -94,7 +100,7 @@ impl Remote {
     ) -> Object<'py> {
         let _ = client;
         let verb = || run(slf, Door::Blocking, version, |verb| verb.set(key, value, &timeout, when(nx, xx)));
-        told(slf, || action("set", key), verb, tell_written)
+        told(slf, || action("set", key), verb, |done| tell_stored(slf, &timeout, done))
     }
 
     #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None, nx = false, xx = false))]
@@ -111,7 +117,7 @@ impl Remote {
         told_later(
             slf,
             || action("set", key),
-            "written",
+            &written(slf, &timeout),
             run(slf, Door::Loop, version, |verb| verb.set(key, value, &timeout, when(nx, xx))),
         )
     }
@@ -128,7 +134,7 @@ impl Remote {
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
         let verb = || run(slf, Door::Blocking, version, |verb| verb.add(key, value, &timeout));
-        told(slf, || action("add", key), verb, tell_written)
+        told(slf, || action("add", key), verb, tell_added)
     }
 
     #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None))]
@@ -286,7 +292,7 @@ impl Remote {
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
         let verb = || run(slf, Door::Blocking, version, |verb| verb.set_many(data, &timeout));
-        told(slf, || action("set_many", data), verb, tell_written)
+        told(slf, || action("set_many", data), verb, |_| Told::Set("stored".into()))
     }
 
     #[pyo3(signature = (data, timeout = Given::Nothing, version = None))]
@@ -312,7 +318,7 @@ impl Remote {
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
         let verb = || run(slf, Door::Blocking, version, |verb| verb.delete_many(keys));
-        told(slf, || action("delete_many", keys), verb, tell_output)
+        told(slf, || action("delete_many", keys), verb, |_| Told::Set(format!("{} deleted", DELETED.get())))
     }
 
     #[pyo3(signature = (keys, version = None))]

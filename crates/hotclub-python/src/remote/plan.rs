@@ -1,17 +1,16 @@
 //! Each verb once: what is sent, and what its replies mean. The doors carry it.
+use super::expiry::expiry;
 use super::value::push_text;
 use super::want::Want;
 use super::wire::{Dialect, Scratch, Wire};
 use crate::cache::{Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::life::Given;
-use crate::settings::django;
-use hotclub::Life;
 use hotclub::backend::redis::batch::{Batch, Effect};
-use hotclub::backend::redis::command::{self, Expiry, When};
+use hotclub::backend::redis::command::{self, When};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
 
 /// What a verb needs of the servers.
 pub(crate) enum Plan {
@@ -92,7 +91,7 @@ impl<'py> Verb<'_, 'py> {
         let mut full = FullKey::new();
         self.full_key(key, &mut full)?;
         self.wire.codec.dump(value, &mut self.scratch.value)?;
-        let expiry = self.expiry(timeout)?;
+        let expiry = expiry(self.cache, self.wire, &self.settings, timeout)?;
         let Scratch { batch, value, .. } = &mut *self.scratch;
         let clustered = self.wire.client.is_clustered();
         let key = full.as_bytes();
@@ -110,7 +109,7 @@ impl<'py> Verb<'_, 'py> {
             (None, When::Always) => {
                 batch.start("set", Effect::Idempotent, clustered);
                 command::delete(batch, key);
-                Ok(Plan::Ask(Want::Set))
+                Ok(Plan::Ask(Want::Unset))
             }
             // Nothing readable would remain: only the condition is looked at.
             (None, When::Absent) => {
@@ -133,14 +132,16 @@ impl<'py> Verb<'_, 'py> {
         timeout: &Given<'py>,
     ) -> PyResult<Plan> {
         // django-vcache adds nothing that is to end at once.
-        if self.wire.habits.dialect == Dialect::Vcache && self.expiry(timeout)?.is_none() {
+        if self.wire.habits.dialect == Dialect::Vcache
+            && expiry(self.cache, self.wire, &self.settings, timeout)?.is_none()
+        {
             return self.answer(false);
         }
         self.set(key, value, timeout, When::Absent)
     }
 
     pub(crate) fn touch(self, key: Key<'_, 'py>, timeout: &Given<'py>) -> PyResult<Plan> {
-        let expiry = self.expiry(timeout)?;
+        let expiry = expiry(self.cache, self.wire, &self.settings, timeout)?;
         let write = |batch: &mut Batch, key: &[u8]| match expiry {
             Some(expiry) => command::touch(batch, key, expiry),
             None => command::delete(batch, key),
@@ -220,7 +221,7 @@ impl<'py> Verb<'_, 'py> {
 
     pub(crate) fn set_many(mut self, data: &Bound<'py, PyAny>, timeout: &Given<'py>) -> PyResult<Plan> {
         let items = data.call_method0(intern!(self.py(), "items"))?;
-        let expiry = self.expiry(timeout)?;
+        let expiry = expiry(self.cache, self.wire, &self.settings, timeout)?;
         command::begin_set_many(self.start("set_many", Effect::Idempotent));
         let mut full = FullKey::new();
         let mut count = 0;
@@ -273,82 +274,6 @@ impl<'py> Verb<'_, 'py> {
             };
         }
         Ok(Plan::Ask(Want::Raw))
-    }
-
-    /// The deadline asked for; `None` if nothing readable is to remain.
-    #[inline]
-    fn expiry(&self, timeout: &Given<'py>) -> PyResult<Option<Expiry>> {
-        if self.settings.python_timeouts {
-            return self.by_python(timeout);
-        }
-        let timeout = match timeout {
-            Given::Nothing => return self.default_expiry(),
-            Given::Value(timeout) => timeout,
-        };
-        if timeout.is_none() {
-            return Ok(Some(Expiry::Never));
-        }
-        if let Ok(number) = timeout.cast_exact::<PyInt>()
-            && let Ok(seconds) = number.extract::<i64>()
-        {
-            return Ok(self.whole(seconds));
-        }
-        if timeout.is(django(self.py())?.default_timeout.bind(self.py())) {
-            return self.default_expiry();
-        }
-        self.other(timeout)
-    }
-
-    /// `get_backend_timeout` is overridden: it gives the seconds that the entry has, or `None`.
-    #[cold]
-    fn by_python(&self, timeout: &Given<'py>) -> PyResult<Option<Expiry>> {
-        let name = intern!(self.py(), "get_backend_timeout");
-        let seconds = match timeout {
-            Given::Nothing => self.cache.call_method0(name)?,
-            Given::Value(timeout) => self.cache.call_method1(name, (timeout,))?,
-        };
-        if seconds.is_none() { Ok(Some(Expiry::Never)) } else { self.other(&seconds) }
-    }
-
-    fn default_expiry(&self) -> PyResult<Option<Expiry>> {
-        match self.settings.default_life {
-            Some(Life::Never) => Ok(Some(Expiry::Never)),
-            Some(Life::Gone) => Ok(None),
-            Some(Life::For(time)) if self.wire.habits.milliseconds => {
-                Ok(self.millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
-            }
-            Some(Life::For(time)) => Ok(self.whole(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))),
-            None => self.other(&self.cache.getattr(intern!(self.py(), "default_timeout"))?),
-        }
-    }
-
-    fn whole(&self, seconds: i64) -> Option<Expiry> {
-        if self.wire.habits.milliseconds {
-            return self.millis(seconds.saturating_mul(1000));
-        }
-        (seconds > 0).then_some(Expiry::Seconds(seconds))
-    }
-
-    fn millis(&self, millis: i64) -> Option<Expiry> {
-        (millis > 0).then_some(Expiry::Millis(millis))
-    }
-
-    /// Whatever `int()` takes, as Django has it: fractions are cut, text is read, NaN raises.
-    #[cold]
-    fn other(&self, timeout: &Bound<'py, PyAny>) -> PyResult<Option<Expiry>> {
-        let py = self.py();
-        let int = py.get_type::<PyInt>();
-        let scaled = match self.wire.habits.milliseconds {
-            true => timeout.mul(1000)?,
-            false => timeout.clone(),
-        };
-        let whole = int.call1((scaled,))?;
-        let number =
-            whole.extract::<i64>().or_else(|_| Ok::<_, PyErr>(if whole.lt(0)? { 0 } else { i64::MAX }))?;
-        Ok(match self.wire.habits.milliseconds {
-            true => self.millis(number),
-            false => (number > 0).then_some(Expiry::Seconds(number)),
-        })
     }
 }
 

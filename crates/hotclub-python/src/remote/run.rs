@@ -2,15 +2,18 @@
 use super::Remote;
 use super::door;
 use super::errors;
+use super::expiry;
 use super::plan::{Plan, Verb};
 use super::want::{Asked, Want};
 use super::wire::{Scratch, Wire};
 use crate::cache::{Backend, Cache};
-use crate::trace::{Told, repr, traced};
+use crate::life::Given;
+use crate::trace::{Told, action, repr, stored, traced};
 use hotclub::backend::redis::batch::{Answers, Batch};
 use hotclub::trace::is_on;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBool;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -121,7 +124,7 @@ pub(super) fn told<'py>(
     slf: &Bound<'py, Remote>,
     action: impl FnOnce() -> String,
     verb: impl FnOnce() -> Object<'py>,
-    tell: fn(&Bound<'py, PyAny>) -> Told,
+    tell: impl FnOnce(&Bound<'py, PyAny>) -> Told,
 ) -> Object<'py> {
     if is_on() { traced(slf, action, verb, tell) } else { verb() }
 }
@@ -131,7 +134,7 @@ pub(super) fn told<'py>(
 pub(super) fn told_later<'py>(
     slf: &Bound<'py, Remote>,
     action: impl FnOnce() -> String,
-    column: &'static str,
+    column: &str,
     future: Object<'py>,
 ) -> Object<'py> {
     if is_on() { later(slf, &action(), column, future?) } else { future }
@@ -157,10 +160,47 @@ pub(super) fn tell_got(object: &Bound<'_, PyAny>) -> Told {
     Told::Get(repr(object))
 }
 
-pub(super) fn tell_written(object: &Bound<'_, PyAny>) -> Told {
-    Told::Set(
-        if object.is(pyo3::types::PyBool::new(object.py(), false)) { "not stored" } else { "stored" }.into(),
-    )
+pub(super) fn tell_added(object: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if is_false(object) { "not stored: it exists" } else { "stored" }.into())
+}
+
+pub(super) fn tell_stored<'py>(
+    slf: &Bound<'py, Remote>,
+    timeout: &Given<'py>,
+    done: &Bound<'py, PyAny>,
+) -> Told {
+    Told::Set(if is_false(done) { "not stored".to_owned() } else { written(slf, timeout) })
+}
+
+/// What a write with this timeout does. A timeout that is none was an error before.
+pub(super) fn written<'py>(slf: &Bound<'py, Remote>, timeout: &Given<'py>) -> String {
+    let cache = slf.as_super();
+    let asked = || expiry::expiry(cache, wire(cache)?, &*Cache::settings(cache)?, timeout);
+    asked().map_or_else(|_| String::new(), |expiry| stored(expiry::life(expiry)))
+}
+
+fn is_false(object: &Bound<'_, PyAny>) -> bool {
+    object.is(PyBool::new(object.py(), false))
+}
+
+/// A miss is None in the table, whatever its default.
+#[cold]
+pub(super) fn traced_get<'py>(
+    slf: &Bound<'py, Remote>,
+    key: &Bound<'py, PyAny>,
+    default: Option<Py<PyAny>>,
+    version: Maybe<'_, 'py>,
+) -> Object<'py> {
+    let py = slf.py();
+    let missing = py.get_type::<PyAny>().call0()?;
+    let verb = || run(slf, Door::Blocking, version, |verb| verb.get(key, Some(missing.clone().unbind())));
+    let tell =
+        |got: &Bound<'py, PyAny>| if got.is(&missing) { Told::Get("None".into()) } else { tell_got(got) };
+    let got = told(slf, || action("get", key), verb, tell)?;
+    if !got.is(&missing) {
+        return Ok(got);
+    }
+    Ok(default.unwrap_or_else(|| py.None()).into_bound(py))
 }
 
 pub(super) fn tell_deleted(object: &Bound<'_, PyAny>) -> Told {

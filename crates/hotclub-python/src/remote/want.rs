@@ -8,6 +8,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
+use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What is wanted of the replies.
@@ -28,12 +29,19 @@ pub(crate) enum Want {
     Sum(Py<PyAny>),
     /// `set_many`: all were stored.
     AllSet,
+    /// `set` of what is to end at once: whether there was an entry, for those who want to know.
+    Unset,
     /// `delete_many`.
     Deleted,
     /// `clear`.
     Cleared,
     /// The replies as they are: one, or a list of them.
     Raw,
+}
+
+thread_local! {
+    /// How many entries the last `delete_many` of this thread found: Django does not want to know, the trace does.
+    pub(crate) static DELETED: Cell<i64> = const { Cell::new(0) };
 }
 
 /// Who asked, for errors.
@@ -85,9 +93,18 @@ impl Want {
                 let last = replies.try_fold(0, |_, reply| reader.integer(reader.got(reply)?))?;
                 truth(py, last > 0)
             }
+            Want::Unset => {
+                let was = reader.integer(reader.next(&mut replies)?)? > 0;
+                match wire.habits.dialect {
+                    Dialect::Django => none(),
+                    Dialect::DjangoRedis => truth(py, was),
+                    Dialect::Vcache => truth(py, true),
+                }
+            }
             Want::Absent => truth(py, reader.integer(reader.next(&mut replies)?)? == 0),
             Want::Sum(key) => match reader.next(&mut replies)? {
                 Reply::Integer(sum) => sum.into_bound_py_any(py),
+                Reply::Bulk(digits) => Ok(reader.sum(digits)?),
                 Reply::Nil => {
                     let stop = if wire.habits.dialect == Dialect::Django { "." } else { "" };
                     let message = format!("Key '{}' not found{stop}", key.bind(py).str()?.to_string_lossy());
@@ -107,6 +124,7 @@ impl Want {
                 let count = replies.try_fold(0, |count, reply| {
                     Ok::<_, PyErr>(count + reader.integer(reader.got(reply)?)?)
                 })?;
+                DELETED.set(count);
                 if wire.habits.dialect == Dialect::DjangoRedis { count.into_bound_py_any(py) } else { none() }
             }
             Want::Cleared => {
@@ -174,6 +192,14 @@ impl<'py> Reader<'_, 'py> {
             Reply::Error(text) => Problem::from(text),
             other => Problem::unexpected(&other),
         })
+    }
+
+    fn sum(&self, digits: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let sum = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
+        match sum {
+            Some(sum) => sum.into_bound_py_any(self.py),
+            None => Err(self.refused(Reply::Bulk(digits))),
+        }
     }
 
     fn integer(&self, reply: Reply<'_>) -> PyResult<i64> {

@@ -23,6 +23,16 @@ pub fn incr_stores_decimal_digits(fixture: &Fixture) {
     }
 }
 
+/// No sum passes through a number that cannot hold it: to a double, 2^53 and 2^53 + 1 are the same.
+pub fn sums_are_exact_beyond_what_a_double_holds(fixture: &Fixture) {
+    let start = 1_i128 << 62;
+    fixture.set("key", &start.to_string());
+    if fixture.keeps() {
+        let sums = [1, 1, -3].map(|delta| fixture.backend().incr("key", delta).ok());
+        assert_eq!(sums, [Some(start + 1), Some(start + 2), Some(start - 1)]);
+    }
+}
+
 /// A miss is `KeyNotFound` (Django's ValueError), not a new counter.
 pub fn incr_of_a_missing_key_is_an_error_and_creates_nothing(fixture: &Fixture) {
     let error = fixture.backend().incr("key", 1).expect_err("there is nothing to count");

@@ -86,6 +86,7 @@ macro_rules! __hotclub_cases {
                 counters {
                     incr_adds_and_returns_the_sum
                     incr_stores_decimal_digits
+                    sums_are_exact_beyond_what_a_double_holds
                     incr_of_a_missing_key_is_an_error_and_creates_nothing
                     incr_of_text_is_an_error_and_changes_nothing
                     incr_beyond_the_range_is_an_error_and_changes_nothing

@@ -57,6 +57,11 @@ pub fn get_and_touch(batch: &mut Batch, key: &[u8], expiry: Expiry) {
     };
 }
 
+/// The value, or nil; the entry is gone afterwards. Redis 6.2.
+pub fn take(batch: &mut Batch, key: &[u8]) {
+    batch.command("GETDEL", 2).key(key);
+}
+
 /// Four replies, of which the last holds two: the value or nil, and the milliseconds left (-1 never, -2 missing).
 pub fn get_with_ttl(batch: &mut Batch, key: &[u8]) {
     batch.command("MULTI", 1).beside(key);
@@ -107,18 +112,24 @@ pub fn touch(batch: &mut Batch, key: &[u8], expiry: Expiry) {
     }
 }
 
-/// A missing key is nil and stays missing; in one atomic step, which `EXISTS` and then `INCRBY` are not.
+/// A missing key is nil and stays missing; in one atomic step, which `EXISTS` and then `INCRBY` are not. The sum is
+/// read back as text: as a number it would pass through Lua's doubles, which end at 2^53.
 const INCR: &str = "if redis.call('EXISTS',KEYS[1])==0 then return false end \
-                    return redis.call('INCRBY',KEYS[1],ARGV[1])";
+                    redis.call('INCRBY',KEYS[1],ARGV[1]) return redis.call('GET',KEYS[1])";
 
-/// The sum, or nil.
+/// The sum as text, or nil.
 pub fn incr(batch: &mut Batch, key: &[u8], delta: i64) {
     batch.command("EVAL", 5).arg(INCR.as_bytes()).arg(b"1").key(key).number(delta);
 }
 
+/// The same with a delta in words: what is no number of 64 bits the server refuses itself.
+pub fn incr_by(batch: &mut Batch, key: &[u8], delta: &[u8]) {
+    batch.command("EVAL", 5).arg(INCR.as_bytes()).arg(b"1").key(key).arg(delta);
+}
+
 /// The sum; a missing key counts as 0.
-pub fn incr_or_create(batch: &mut Batch, key: &[u8], delta: i64) {
-    batch.command("INCRBY", 3).key(key).number(delta);
+pub fn incr_or_create(batch: &mut Batch, key: &[u8], delta: &[u8]) {
+    batch.command("INCRBY", 3).key(key).arg(delta);
 }
 
 /// One reply of as many values or nils; in a cluster a reply for each key.
@@ -127,7 +138,9 @@ pub fn get_many<K: AsRef<[u8]>>(batch: &mut Batch, keys: &[K]) {
         return keys.iter().for_each(|key| get(batch, key.as_ref()));
     }
     batch.command("MGET", 1 + keys.len());
-    keys.iter().for_each(|key| drop(batch.arg(key.as_ref())));
+    for key in keys {
+        batch.arg(key.as_ref());
+    }
 }
 
 /// How many there were; in a cluster a reply for each key.
@@ -136,7 +149,9 @@ pub fn delete_many<K: AsRef<[u8]>>(batch: &mut Batch, keys: &[K]) {
         return keys.iter().for_each(|key| delete(batch, key.as_ref()));
     }
     batch.command("DEL", 1 + keys.len());
-    keys.iter().for_each(|key| drop(batch.arg(key.as_ref())));
+    for key in keys {
+        batch.arg(key.as_ref());
+    }
 }
 
 /// Begins a `set_many` of this many entries; [`set_one`] follows for each, and then [`end_set_many`].
@@ -176,10 +191,15 @@ pub fn scan(batch: &mut Batch, cursor: &[u8], pattern: &[u8], count: i64) {
 /// How many there were. The server frees their memory in the background.
 pub fn unlink<K: AsRef<[u8]>>(batch: &mut Batch, keys: &[K]) {
     if batch.is_clustered() {
-        return keys.iter().for_each(|key| drop(batch.command("UNLINK", 2).key(key.as_ref())));
+        for key in keys {
+            batch.command("UNLINK", 2).key(key.as_ref());
+        }
+        return;
     }
     batch.command("UNLINK", 1 + keys.len());
-    keys.iter().for_each(|key| drop(batch.arg(key.as_ref())));
+    for key in keys {
+        batch.arg(key.as_ref());
+    }
 }
 
 /// The pattern that matches keys that start with exactly these bytes.
@@ -224,6 +244,7 @@ mod tests {
         assert_eq!(wire(false, |b| get_many(b, &["a", "b"])), "MGET a b");
         assert_eq!(wire(true, |b| get_many(b, &["a", "b"])), "GET a | GET b");
         assert_eq!(wire(false, |b| delete_many(b, &["a", "b"])), "DEL a b");
+        assert_eq!(wire(false, |b| take(b, b"k")), "GETDEL k");
         assert_eq!(wire(false, |b| get_with_ttl(b, b"k")), "MULTI | GET k | PTTL k | EXEC");
     }
 
