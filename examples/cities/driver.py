@@ -22,12 +22,15 @@ HEADING = re.compile(r"<h1>(.*?)</h1>")
 CITY_LINK = re.compile(r'href="/city/(\d+)/"')
 
 
-def drive(port: int, room: str) -> Report:
-    """Goes through everything and returns the report; it never raises for what the site does."""
-    report = Report(room)
+def drive(port: int, other_port: int, room: str, shared: bool) -> Report:
+    """Goes through everything and returns the report; it never raises for what the site does.
+
+    ``other_port``: a second server process. ``shared``: it sees the same entries.
+    """
+    report = Report(room, shared)
     client = Client(port)
     try:
-        Drive(client, report).go()
+        Drive(client, Client(other_port), report).go()
         stats = client.stats()
         report.hit_ratio = stats["hit_ratio"]
         report.lookups = stats["hits"] + stats["misses"]
@@ -45,8 +48,9 @@ def drive(port: int, room: str) -> Report:
 class Drive:
     """The steps, in order; each leaves the site as the next one needs it."""
 
-    def __init__(self, client: Client, report: Report) -> None:
+    def __init__(self, client: Client, other: Client, report: Report) -> None:
         self.client = client
+        self.other = other
         self.report = report
         self.client.call("clear")  # a shared cache may still know an earlier drive
         self.city_id = self.find_city()
@@ -62,6 +66,7 @@ class Drive:
     def go(self) -> None:
         try:
             self.main_flow()
+            self.two_processes()
             self.single_calls()
             self.expiry()
             self.clearing()
@@ -129,6 +134,31 @@ class Drive:
         show(f"GET {self.record_path}, once more", fourth)
         kept = fourth.answer.json() == third.answer.json() != first.answer.json()
         check("the fresh value is then a hit (3)", fourth.loads == 0 and kept, counted(fourth))
+
+    def two_processes(self) -> None:
+        """A second server process: it shares a shared cache, and memory it does not. (10, 11)"""
+        check, show, shared = self.report.check, self.report.show, self.report.shared
+        here = self.client.visit(self.record_path)
+        there = self.other.visit(self.record_path)
+        show(f"GET {self.record_path}, from another server process", there)
+        seen = there.loads == 0 and there.answer.json() == here.answer.json()
+        check(
+            f"another process {'sees' if shared else 'does not see'} the entry {row(shared)}",
+            here.loads == 0 and seen == shared,
+            f"here {loaded(here)}; there {loaded(there)}",
+        )
+
+        old = here.answer.json()["name"]
+        show("POST the edit form, there", self.other.save(self.city_id, self.name, self.population))
+        after = self.client.visit(self.record_path)
+        show(f"GET {self.record_path}, here, after the edit there", after)
+        name = after.answer.json()["name"]
+        check(
+            f"an edit there {'deletes it here too' if shared else 'leaves it stale here'} {row(shared)}",
+            (after.loads, name) == ((1, self.name) if shared else (0, old)),
+            f"{loaded(after)}, {name}",
+        )
+        self.client.save(self.city_id, self.name + EDITED, self.population + 1)
 
     def single_calls(self) -> None:
         """What single calls promise. (2, 4, 5, 6, 14)"""
@@ -249,6 +279,11 @@ class Drive:
     def time(self, what: str, misses: list[Answer], path: str) -> None:
         hits = [self.client.get(path).seconds for _ in range(5)]
         self.report.timings.append(Timing(what, [miss.seconds for miss in misses], hits))
+
+
+def row(shared: bool) -> str:
+    """The row of the founding table about several processes."""
+    return "(11)" if shared else "(10)"
 
 
 def heading(visit: Visit) -> str:

@@ -40,6 +40,7 @@ class Report:
     """Everything one room showed. ``rows`` are the lines of its execution table."""
 
     room: str
+    shared: bool
     checks: list[Check] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
     rows: list[Sequence[str] | str] = field(default_factory=list)
@@ -93,6 +94,7 @@ class Report:
             "hit": milliseconds(median(first.hits)) if first else "",
             "speedup": f"{first.speedup:.0f}x" if first else "",
             "hit_ratio": f"{self.hit_ratio:.1%}",
+            "shared": "yes" if self.shared else "no",
         }
 
 

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from programs import RoomUnavailable, redis_server
+
+__all__ = ["ROOMS", "Room", "RoomUnavailable", "parse_rooms"]
+
 CacheSettings = dict[str, Any]
-Room = Callable[[Path], AbstractContextManager[CacheSettings]]
 
 
-class RoomUnavailable(Exception):
-    """This room cannot run here; the message says why and what to try."""
+@dataclass(frozen=True)
+class Room:
+    """A backend, and whether server processes that use it see each other's entries."""
+
+    open: Callable[[Path], AbstractContextManager[CacheSettings]]
+    shared: bool
 
 
 @contextmanager
@@ -26,8 +34,16 @@ def memory(folder: Path) -> Iterator[CacheSettings]:
     yield {"BACKEND": "hotclub.django.LocMemCache", "LOCATION": "cities", "TIMEOUT": 300}
 
 
+@contextmanager
+def redis(folder: Path) -> Iterator[CacheSettings]:
+    """A redis-server of the demo's own: seen by every process that reaches it."""
+    with redis_server(folder) as url:
+        yield {"BACKEND": "hotclub.django.RedisCache", "LOCATION": f"{url}/1", "TIMEOUT": 300}
+
+
 ROOMS: dict[str, Room] = {
-    "memory": memory,
+    "memory": Room(memory, shared=False),
+    "redis": Room(redis, shared=True),
 }
 
 

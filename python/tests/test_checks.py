@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import re
+from pathlib import Path
 from typing import Any
 
+import hotclub
 import pytest
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
-from hotclub.django import LocMemCache
+from django.test import override_settings
+from hotclub.django import LocMemCache, RedisCache
 from hotclub.django.checks import __doc__ as table
 from hotclub.django.checks import check_caches
+from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
 
 import programs
 from backends import BACKENDS, LOCMEM
+from certificates import certificates
+from redis_settings import SECRET, URL
 
 
 class OwnCache(LocMemCache):
     """A site's own class, with an option of its own."""
 
 
+class OwnRedisCache(RedisCache):
+    """The same, over Redis."""
+
+
+class OwnSerializer:
+    """Reads options of its own."""
+
+    def __init__(self, options: Any) -> None: ...
+    def dumps(self, value: Any) -> bytes: ...
+    def loads(self, value: bytes) -> Any: ...
+
+
 OWN = f"{__name__}.OwnCache"
+OWN_REDIS = f"{__name__}.OwnRedisCache"
+REDIS = "hotclub.django.RedisCache"
+SERIALIZER = {"SERIALIZER": f"{__name__}.OwnSerializer"}
+
+
+def redis(**more: Any) -> dict[str, Any]:
+    """An alias in Redis. Nothing is connected."""
+    return {"BACKEND": REDIS, "LOCATION": URL, **more}
 
 
 @pytest.fixture
@@ -38,6 +68,10 @@ def test_right_settings_have_no_findings(found: Any) -> None:
         bytes={"LOCATION": "b", "OPTIONS": {"MAX_BYTES": "64MiB", "POLICY": "s3-fifo"}},
         both={"LOCATION": "c", "OPTIONS": {"MAX_BYTES": 10**6, "POLICY": "lru", "MAX_ENTRIES": "50"}},
         plain={"TIMEOUT": "60", "VERSION": 2, "KEY_PREFIX": "x"},
+        redis=redis(OPTIONS={"parser_class": "redis.connection.PythonParser"}),
+        own=redis(BACKEND=OWN_REDIS, OPTIONS={"REGION": "eu"}),
+        codec=redis(OPTIONS={**SERIALIZER, "COMPRESSION_LEVEL": 3}),
+        reverse=redis(REVERSE_KEY_FUNCTION="json.loads", timeout=5),
     ) == []  # fmt: skip
 
 
@@ -85,6 +119,28 @@ ONE_FINDING: list[tuple[dict[str, Any], str, list[str]]] = [
     ),
     ({"BACKEND": OWN, "OPTIONS": {"MAX_BYTE": 5}}, "W001", ["OwnCache", "mean MAX_BYTES?"]),
     ({"BACKEND": OWN, "OPTIONS": {"POLICY": 1}}, "E001", ["'POLICY'"]),
+    ({"BACKEND": "hotclub.django.Redis"}, "E004", ["mean 'hotclub.django.RedisCache'"]),
+    (redis(LOCATION=f"http://me:{SECRET}@x"), "E001", ["cannot read LOCATION", "redis://"]),
+    (redis(LOCATION=""), "E001", ["name a server", "redis://127.0.0.1:6379/1"]),
+    (redis(OPTIONS={"READ_FROM": "anyone"}), "E001", ["'READ_FROM'", "'anyone'", "'replicas'"]),
+    (redis(OPTIONS={"socket_timout": 1}), "E001", ["'socket_timout'", "mean 'socket_timeout'?"]),
+    (redis(OPTIONS={"PASSWORD": {SECRET}}), "E001", ["'PASSWORD'", "must be text"]),
+    (redis(OPTIONS={"password": SECRET, "CREDENTIALS": dict}), "E001", ["both a password and"]),
+    (redis(OPTIONS={"ssl_ca_certs": "ca.pem"}), "E001", ["no TLS", "rediss://"]),
+    (
+        redis(LOCATION="rediss://x", OPTIONS={"ssl_ca_certs": "no-such-file.pem"}),
+        "E001",
+        ["no-such-file.pem"],
+    ),
+    (redis(OPTIONS={"serializer": "no.such.Serializer"}), "E001", ["'serializer'", "no.such"]),
+    (redis(OPTIONS={**SERIALIZER, "COMPRESOR": "x"}), "W001", ["'COMPRESOR'", "mean COMPRESSOR?"]),
+    (redis(BACKEND=OWN_REDIS, OPTIONS={"READ_FORM": "any"}), "W001", ["mean READ_FROM?"]),
+    (redis(BACKEND=OWN_REDIS, OPTIONS={"READ_FROM": 1}), "E001", ["'READ_FROM'", "is 1"]),
+    (redis(TIMEOUT="soon"), "W002", ["'TIMEOUT'", "takes 300 "]),
+    (redis(READ_FROM="any"), "W003", ["'READ_FROM'", "Move READ_FROM into OPTIONS"]),
+    (redis(PASSWORD=SECRET), "W003", ["'PASSWORD'"]),
+    (redis(OPTIONS={"MAX_ENTRIES": "many"}), "W005", ["'MAX_ENTRIES'", "no effect", "maxmemory"]),
+    (redis(OPTIONS={"CULL_FREQUENCY": 2}), "W005", ["'CULL_FREQUENCY'", "no effect"]),
 ]
 
 
@@ -99,6 +155,7 @@ def test_a_mistake_is_one_finding_that_names_alias_option_and_cause(
     assert "CACHES['lone']" in finding[1]
     for part in parts:
         assert part in f"{finding[1]} {finding[2]}"
+    assert SECRET not in f"{finding[1]} {finding[2]}"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +184,41 @@ def test_limits_that_belong_to_the_alias_are_no_conflict(found: Any) -> None:
     assert found(a=same | few, b=same, c=same | lru) == []
 
 
+PREFIXED = {"KEY_PREFIX": "b", "OPTIONS": {"CLEAR": "prefix"}}
+SESSIONS = {
+    "SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+    "SESSION_CACHE_ALIAS": "sessions",
+}
+
+
+@override_settings(**SESSIONS)
+def test_clear_that_ends_the_sessions_is_told(found: Any) -> None:
+    ((name, message, hint),) = found(
+        default=redis(LOCATION="redis://localhost:6379/1"),
+        sessions=redis(LOCATION=f"redis://:{SECRET}@127.0.0.1:6379", OPTIONS={"db": 1}),
+    )
+    assert name == "hotclub.W006"
+    assert "clear() of CACHES['default'] ends the sessions in CACHES['sessions']" in message
+    assert "database redis://127.0.0.1:6379/1." in message
+    assert "CLEAR = 'prefix'" in hint
+    assert SECRET not in message
+    assert found(default=redis(OPTIONS={"CLEAR": "prefix"}), sessions=redis())
+    assert found(default=redis(), sessions=redis(LOCATION="redis://cache.example:6380/2")) == []
+    assert found(default=redis(**PREFIXED), sessions=redis(KEY_PREFIX="a")) == []
+    assert found(sessions=redis()) == []
+
+
+def test_aliases_apart_by_their_prefix_are_told_that_clear_takes_both(found: Any) -> None:
+    ((name, message, _),) = found(a=redis(KEY_PREFIX="a"), b=redis(**PREFIXED), c=redis())
+    assert name == "hotclub.W006"
+    assert (
+        "clear() of CACHES['a'], CACHES['c'] takes the entries of CACHES['a'], CACHES['b']"
+        in message
+    )
+    assert found(a=redis(), same=redis(TIMEOUT=5)) == []
+    assert found(a=redis(KEY_PREFIX="a", OPTIONS={"CLEAR": "prefix"}), b=redis(**PREFIXED)) == []
+
+
 def test_what_is_not_ours_is_left_alone(found: Any) -> None:
     django = "django.core.cache.backends.locmem.LocMemCache"
     assert found(
@@ -138,7 +230,7 @@ def test_what_is_not_ours_is_left_alone(found: Any) -> None:
 
 
 def test_the_docstring_lists_every_id() -> None:
-    for name in {row[1] for row in ONE_FINDING} | {"E002"}:
+    for name in {row[1] for row in ONE_FINDING} | {"E002", "W006"}:
         assert f"hotclub.{name}  " in str(table)
 
 
@@ -159,3 +251,57 @@ def test_the_app_registers_the_checks() -> None:
         """
     )
     assert answer == "hotclub.django HotclubConfig ['hotclub.W001']\n"
+
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(page.name, block[1], id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), start=1)
+]
+SETTINGS = [block for block in BLOCKS if "CACHES = " in block.values[1]]
+PROGRAMS = [block for block in BLOCKS if block not in SETTINGS]
+
+
+def stage(**more: Any) -> dict[str, Any]:
+    """What the guides leave to the reader."""
+    return {"read_secret": lambda name: f"the secret of {name}", **more}
+
+
+@pytest.mark.parametrize(("page", "code"), SETTINGS)
+def test_the_settings_of_the_guides_have_no_findings(page: str, code: str) -> None:
+    if "/etc/ssl/redis" in code:
+        code = code.replace("/etc/ssl/redis", str(certificates().authority.parent))
+    written = stage()
+    exec(compile(code, page, "exec"), written)
+    sessions = {name: value for name, value in written.items() if name.startswith("SESSION_")}
+    with override_settings(CACHES=written["CACHES"], **sessions):
+        assert check_caches() == []
+
+
+@pytest.mark.parametrize(("page", "code"), PROGRAMS)
+def test_the_programs_of_the_guides_run(
+    page: str, code: str, configure: Any, redis_server: Any
+) -> None:
+    configure(default={"BACKEND": REDIS, "LOCATION": f"redis://127.0.0.1:{redis_server.port}/1"})
+    written = stage(cache=cache, hotclub=hotclub, load=lambda number: {"id": number})
+    exec(compile(code, page, "exec"), written)
+    for view in filter(inspect.iscoroutinefunction, written.values()):
+        assert asyncio.run(view(None)) == 1
+
+
+OPTIONS = ROOT / "docs" / "reference" / "redis-options.md"
+IN_FIRST_COLUMN = re.compile(r"^\| (`.*?`) \|", re.MULTILINE)
+
+
+def test_the_page_of_the_redis_options_has_each_of_them_once() -> None:
+    found: dict[str, list[str]] = {"Ignored": [], "Refused": [], "accepted": []}
+    for part in OPTIONS.read_text(encoding="utf-8").split("\n## ")[1:]:
+        kind = part.split("\n")[0]
+        names = re.findall(r"`(\w+)`", " ".join(IN_FIRST_COLUMN.findall(part)))
+        found[kind if kind in found else "accepted"] += names
+    assert sorted(found["accepted"]) == sorted(ACCEPTED)
+    assert sorted(found["Ignored"]) == sorted(IGNORED)
+    assert sorted(found["Refused"]) == sorted(REFUSED)

@@ -11,10 +11,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from .counters import counters
 from .forms import TryForm
 from .observation import find, recent
 
 SHOWN = 12
+NUMBERS = ("hits", "misses", "sets", "expired", "evicted", "culled", "deleted", "errors", "entries")
 TRY_PREFIX = "try_"  # so that a tried key never meets one of the site's own
 
 
@@ -35,7 +37,7 @@ def state(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def stats_json(request: HttpRequest) -> HttpResponse:
-    return JsonResponse(cache.stats())
+    return JsonResponse(counters())
 
 
 @require_GET
@@ -73,11 +75,12 @@ def _call(wanted: dict[str, Any]) -> Any:
 
 
 def _state() -> dict[str, Any]:
-    stats = cache.stats()
+    stats = counters()
     seen = [request.as_dict() for request in recent()]
     return {
         "backend": settings.CACHES["default"]["BACKEND"],
         "stats": stats,
+        "numbers": [(name, stats[name]) for name in NUMBERS if name in stats],
         "percent": stats["hit_ratio"] * 100,
         "requests": [_shown(one) for one in seen if one["rows"]][:SHOWN],
     }

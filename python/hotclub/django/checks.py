@@ -16,6 +16,9 @@ hotclub.W004  ``CULL_FREQUENCY`` without effect: this policy evicts one by one
 hotclub.W005  ``MAX_ENTRIES`` or ``CULL_FREQUENCY`` of a Redis cache: its server decides what it drops
 hotclub.W006  aliases share a Redis database: ``clear()`` of one empties the others, and the sessions
 ============  ==========================================================================================
+
+Django's own checks open every cache too: where one cannot be opened (E001, E002, E004), its exception,
+which says the same, may end the command before these are printed.
 """
 
 from __future__ import annotations
