@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+
+# Resolving a name imports it at the first time, and a fork beside an import leaves the child waiting for it.
+import encodings.idna  # noqa: F401
+import os
 import socket
 from typing import Any
 
@@ -27,12 +31,17 @@ async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None
     except TimeoutError:
         link._failed(None)
     except OSError as error:
-        link._failed((error.strerror or str(error)).lower())
+        link._failed(_reason(error))
     except BaseException as error:
         link._failed(f"connecting was given up: {type(error).__name__}")
         raise
     else:
         link._adopt(connected.detach())
+
+
+def _reason(error: OSError) -> str:
+    """The system's words; those of asyncio repeat the address."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 async def _open(loop: asyncio.AbstractEventLoop, host: str, port: int | None) -> socket.socket:

@@ -125,8 +125,33 @@ async def awaited(backend: str, action: str, kind: str, answer: Awaitable[Any]) 
             table.call(backend, action, column, text, time.perf_counter() - began)
 
 
+async def awaited_get(
+    backend: str, action: str, answer: Awaitable[Any], missing: object, default: Any
+) -> Any:
+    """The same for ``get``: a miss is None in the table, whatever its default."""
+
+    async def got() -> Any:
+        value = await answer
+        return None if value is missing else (value,)
+
+    found = await awaited(backend, action, "found", got())
+    return default if found is None else found[0]
+
+
+async def awaited_delete_many(
+    backend: str, action: str, answer: Awaitable[Any], tells: bool
+) -> Any:
+    """The same for ``delete_many``: the table tells how many there were; ``tells``: so does the verb."""
+    count = await awaited(backend, action, "deleted_many", answer)
+    return count if tells else None
+
+
 def _told(kind: str, value: Any) -> tuple[str, str]:
     match kind:
+        case "found":
+            return "get_result", "None" if value is None else repr(value[0])[:200]
+        case "deleted_many":
+            return "set_action", f"{value or 0} deleted"
         case "got":
             return "get_result", repr(value)[:200]
         case "written":

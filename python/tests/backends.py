@@ -51,14 +51,16 @@ class Backend:
     culls: bool = True
     #: What ``incr`` adds: "anything" that can be added, "numbers", or whole numbers of "64 bits".
     adds: str = "anything"
+    #: Numbers of classes derived from int are stored as numbers, and come back as plain ones.
+    counts_all_ints: bool = False
     #: Verbs take some arguments of a client library behind Django's.
     has_more_arguments: bool = False
     #: Warns of keys that memcached would refuse.
     warns: bool = True
     #: Timeouts are kept to the fraction of a second with these options.
     fractions: dict[str, Any] = field(default_factory=dict)
-    #: Timeouts that keep a value elsewhere and are refused or over at once here: a test compares with Django's.
-    odd_timeouts: bool = False
+    #: An entry that moves to another version keeps the time that it has.
+    moves_with_its_time: bool = False
     #: What verbs answer that have nothing to say.
     says: dict[str, Any] = field(default_factory=dict)
     #: Where the test's own entries go.
@@ -98,7 +100,6 @@ BACKENDS = (
         adds="64 bits",
         has_more_arguments=True,
         fractions={"PRECISION": "milliseconds"},
-        odd_timeouts=True,
         says={"clear": True},
         location=a_database,
         replaces="replaced.RepairedRedisCache",
@@ -110,9 +111,10 @@ BACKENDS = (
         in_process=False,
         culls=False,
         adds="numbers",
+        counts_all_ints=True,
         has_more_arguments=True,
         warns=False,
-        odd_timeouts=True,
+        moves_with_its_time=True,
         says={"set": True, "set_many": None, "delete_many": 1},
         location=a_database,
         replaces="replaced.RepairedDjangoRedisCache",
@@ -126,5 +128,6 @@ BACKENDS = (
     ),
 )
 KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
+CULLING = tuple(backend for backend in BACKENDS if backend.culls)
 IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
 SHARED = tuple(backend for backend in KEEPING if not backend.in_process)

@@ -70,9 +70,15 @@ def cache(make: Make) -> Any:
 
 
 @pytest.fixture(params=KEEPING, ids=lambda backend: backend.name)
-def plain(request: pytest.FixtureRequest, configure: Any) -> Any:
+def kind(request: pytest.FixtureRequest) -> Any:
+    """A backend that keeps; that of ``plain``."""
+    return request.param
+
+
+@pytest.fixture
+def plain(kind: Backend, configure: Any) -> Any:
     """A cache of default settings, sync verbs only: for threads, processes and loops."""
-    return configure(default=request.param.settings())["default"]
+    return configure(default=kind.settings())["default"]
 
 
 class Pair(Make):

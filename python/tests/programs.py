@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).parent
 
@@ -20,8 +21,16 @@ from django.core.cache import cache, caches
 """
 
 
-def run(program: str, caches: dict[str, object] | None = None, limit: float = 30) -> str:
-    """Run a program and give what it printed. With ``caches`` Django is set up before it."""
+def run(
+    program: str,
+    caches: dict[str, Any] | None = None,
+    limit: float = 30,
+    silent: bool = False,
+) -> str:
+    """Run a program and give what it printed. With ``caches`` Django is set up before it.
+
+    With ``silent`` it may say nothing on its standard error, where warnings go that nobody can catch.
+    """
     text = textwrap.dedent(program)
     if caches is not None:
         text = PREPARED.format(tests=str(TESTS), caches=caches) + text
@@ -33,4 +42,5 @@ def run(program: str, caches: dict[str, object] | None = None, limit: float = 30
         check=False,
     )
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not silent or done.stderr == "", done.stderr
     return done.stdout

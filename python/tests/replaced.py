@@ -11,6 +11,7 @@ from typing import Any
 from django.core.cache.backends import redis
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_redis import cache as django_redis
+from redis.exceptions import ResponseError
 
 
 class RepairedRedisCache(redis.RedisCache):
@@ -25,7 +26,8 @@ class RepairedRedisCache(redis.RedisCache):
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
         """Also True for an entry that has no deadline and is to have none."""
         found = super().touch(key, timeout, version)
-        return found or (timeout is None and self.has_key(key, version))
+        never = self.get_backend_timeout(timeout) is None
+        return found or (never and self.has_key(key, version))
 
     def delete_many(self, keys: Iterable[Any], version: Any = None) -> None:
         """No bare ``DEL`` for an iterator that is empty."""
@@ -34,9 +36,13 @@ class RepairedRedisCache(redis.RedisCache):
     def set_many(
         self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
     ) -> list[Any]:
-        """Nothing but what has items, empty or not."""
+        """Nothing but what has items, empty or not; nothing for ever because its timeout was refused."""
         data.items()
-        return super().set_many(data, timeout, version)
+        try:
+            return super().set_many(data, timeout, version)
+        except ResponseError:
+            self.delete_many(data, version)
+            raise
 
 
 @contextmanager
@@ -45,7 +51,9 @@ def _plainly_told() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(_LITERAL.sub(lambda found: ast.literal_eval(found[0]), str(error))) from error
+        raise ValueError(
+            _LITERAL.sub(lambda found: ast.literal_eval(found[0]), str(error))
+        ) from error
 
 
 _LITERAL = re.compile("""(?<=Key ')['"].*['"](?=' not found)""")
@@ -54,17 +62,29 @@ _LITERAL = re.compile("""(?<=Key ')['"].*['"](?=' not found)""")
 class RepairedDjangoRedisCache(django_redis.RedisCache):
     """django-redis'."""
 
-    def incr(self, *placed: Any, **named: Any) -> Any:
+    def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         with _plainly_told():
-            return super().incr(*placed, **named)
+            super().incr(key, delta, version)
+        # Its script answers through a double, which rounds above 2**53.
+        return self.get(key, version=version)
 
-    def decr(self, *placed: Any, **named: Any) -> Any:
+    def decr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         with _plainly_told():
-            return super().decr(*placed, **named)
+            super().decr(key, delta, version)
+        return self.get(key, version=version)
 
-    def incr_version(self, *placed: Any, **named: Any) -> Any:
-        with _plainly_told():
-            return super().incr_version(*placed, **named)
+    def incr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
+        """Names a missing key as Django does, a tuple by what is in it."""
+        try:
+            return super().incr_version(key, delta, version)
+        except ValueError:
+            raise ValueError("Key '%s' not found" % key) from None  # noqa: UP031
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """Also True for an entry that has no deadline and is to have none."""
+        found = super().touch(key, timeout, version)
+        never = (self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout) is None
+        return found or (never and self.has_key(key, version))
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """No bare ``MGET`` for an iterator that is empty, nothing but what can be iterated over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +192,14 @@ SESSIONS = {
 }
 
 
-@override_settings(**SESSIONS)
-def test_clear_that_ends_the_sessions_is_told(found: Any) -> None:
+@pytest.fixture
+def sessions_in_a_cache() -> Iterator[None]:
+    """No decorator: that would end before the settings of ``found``, which would put these back."""
+    with override_settings(**SESSIONS):
+        yield
+
+
+def test_clear_that_ends_the_sessions_is_told(sessions_in_a_cache: None, found: Any) -> None:
     ((name, message, hint),) = found(
         default=redis(LOCATION="redis://localhost:6379/1"),
         sessions=redis(LOCATION=f"redis://:{SECRET}@127.0.0.1:6379", OPTIONS={"db": 1}),

@@ -9,7 +9,7 @@ import pytest
 
 import clocks
 import programs
-from backends import BACKENDS, KEEPING
+from backends import BACKENDS, IN_PROCESS, SHARED
 from people import Person
 
 
@@ -99,11 +99,19 @@ def test_8_fresh_after_an_update_and_never_older_than_the_timeout(cache: Any) ->
     clocks.until(lambda: view(cache, load, timeout=0.05) == "data 3")
 
 
-@pytest.mark.parametrize("backend", KEEPING, ids=lambda backend: backend.name)
+PROGRAM = "print(cache.get('shared')); cache.set('shared', 1); print(cache.get('shared'))"
+
+
+@pytest.mark.parametrize("backend", IN_PROCESS, ids=lambda backend: backend.name)
 def test_10_two_processes_do_not_see_each_others_entries(backend: Any) -> None:
     settings = {"default": backend.settings()}
-    program = "print(cache.get('shared')); cache.set('shared', 1); print(cache.get('shared'))"
-    assert [programs.run(program, settings) for _ in range(2)] == ["None\n1\n"] * 2
+    assert [programs.run(PROGRAM, settings) for _ in range(2)] == ["None\n1\n"] * 2
+
+
+@pytest.mark.parametrize("backend", SHARED, ids=lambda backend: backend.name)
+def test_11_what_is_on_a_server_is_shared(backend: Any) -> None:
+    settings = {"default": backend.settings()}
+    assert [programs.run(PROGRAM, settings) for _ in range(2)] == ["None\n1\n", "1\n1\n"]
 
 
 def test_12_the_settings_of_the_pages_work_with_another_backend_only(configure: Any) -> None:
@@ -111,6 +119,22 @@ def test_12_the_settings_of_the_pages_work_with_another_backend_only(configure: 
     cache.set("key", "value", timeout=300)
     assert cache.get("key") == "value"
     cache.clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"CLIENT_CLASS": "django_redis.client.DefaultClient"}],
+    ids=["as django reads it", "as django-redis reads it"],
+)
+def test_12_the_redis_settings_of_the_pages_work(
+    configure: Any, redis_server: Any, options: dict[str, Any]
+) -> None:
+    location = redis_server.url_db(1)
+    settings = {"BACKEND": "hotclub.django.RedisCache", "LOCATION": location, "OPTIONS": options}
+    cache = configure(default=settings)["default"]
+    cache.set("key", "value", timeout=300)
+    assert cache.get("key") == "value"
+    assert redis_server.ask_all(("SELECT", 1), ("TTL", ":1:key"))[1] in (299, 300)
 
 
 def test_14_a_timeout_of_zero_stores_nothing_and_is_no_error(cache: Any) -> None:

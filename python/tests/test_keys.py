@@ -9,7 +9,7 @@ import pytest
 from django.core.cache.backends.base import BaseCache, default_key_func
 from hotclub.django import LocMemCache
 
-from backends import KEEPING, Backend, a_location
+from backends import IN_PROCESS, KEEPING, Backend, a_location
 from key_functions import as_it_is, shout
 from operations import BLANK, OPERATIONS, told
 
@@ -68,10 +68,6 @@ def test_a_full_key_is_put_together_as_django_does(
     )
     cache, behind = caches["default"], caches["behind"]
     full = default_key_func(key, "präfix", 7 if version is None else version)
-    if not backend.in_process and not full.isprintable() and "\udc80" in full:
-        with pytest.raises(UnicodeEncodeError):
-            cache.set(key, "found", version=version)
-        return
     cache.set(key, "found", version=version)
     assert behind.get(full) == "found"
     assert cache.make_key(key, version) == full
@@ -156,10 +152,13 @@ def test_a_property_of_a_subclass_is_asked_each_time(attribute: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["make_key", "validate_key", "make_and_validate_key"])
-def test_patches_on_an_object_a_class_and_its_base_hold_and_end(cache: Any, method: str) -> None:
+def test_patches_on_an_object_a_class_and_its_base_hold_and_end(make: Any, method: str) -> None:
+    cache = make()
     cache.set("k", "v")
     own = getattr(cache, "behind", cache)
     for target in (own, type(own), BaseCache):
+        if target is BaseCache and method == "validate_key" and not make.backend.warns:
+            continue
         with mock.patch.object(target, method, return_value="a-key") as patched:
             cache.get("k")
             cache.set("k2", 1)
@@ -172,6 +171,11 @@ def test_a_verb_patched_on_the_class_is_used_by_the_compound_verbs(plain: Any) -
     with mock.patch.object(type(plain), "add", return_value=True) as add:
         assert plain.get_or_set("other", 2) == 2
     add.assert_called_once()
+
+
+@pytest.mark.parametrize("kind", IN_PROCESS, ids=lambda backend: backend.name, indirect=True)
+def test_a_patched_verb_is_used_by_the_many_verbs_that_are_made_of_it(plain: Any) -> None:
+    plain.set("k", 1)
     with mock.patch.object(type(plain), "get", return_value="patched"):
         assert plain.get_many(["x"]) == {"x": "patched"}
     with mock.patch.object(plain, "set") as patched:

@@ -9,7 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from hotclub.django import LocMemCache
 
-from backends import LOCMEM, a_location
+from backends import CULLING, LOCMEM, a_location
+from doors import over
 
 
 def alias(location: str, **options: Any) -> dict[str, Any]:
@@ -68,10 +69,9 @@ def test_lower_case_parameters_beside_options_win(configure: Any) -> None:
     assert cache.stats()["entries"] == 11
 
 
+@over("make", CULLING)
 @pytest.mark.parametrize(("frequency", "left"), [(3, 29), (0, 19)])
 def test_culling_leaves_as_many_as_djangos(make: Any, frequency: int, left: int) -> None:
-    if not make.backend.culls:
-        pytest.skip("this backend does not cull")
     cache = make(OPTIONS={"MAX_ENTRIES": 30, "CULL_FREQUENCY": frequency})
     for number in range(1, 50):
         cache.set(f"cull{number}", number)
@@ -79,9 +79,8 @@ def test_culling_leaves_as_many_as_djangos(make: Any, frequency: int, left: int)
     assert cache.stats()["culled"] == 49 - left
 
 
+@over("make", CULLING)
 def test_the_entry_used_last_survives_a_cull(make: Any) -> None:
-    if not make.backend.culls:
-        pytest.skip("this backend does not cull")
     cache = make(OPTIONS={"MAX_ENTRIES": 9})
     for number in range(9):
         cache.set(number, number)

@@ -212,12 +212,6 @@ def test_what_no_dialect_reads_is_the_error_of_the_first_that_has_one() -> None:
         codec(DIALECT="vcache", READ=["vcache"]).loads(b"foreign")
 
 
-def test_signed_entries_are_not_promised_yet() -> None:
-    for options in ({"SIGNING_KEYS": ["key"]}, {"SAFE_PICKLE": True}):
-        with pytest.raises(ImproperlyConfigured, match="not available"):
-            codec(**options)
-
-
 def test_the_compressors_are_those_of_the_standard_library() -> None:
     data = b"x" * 1000
     assert zlib.decompress(compressors.ZlibCompressor({}).compress(data)) == data

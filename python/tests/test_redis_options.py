@@ -72,7 +72,7 @@ def test_credentials_come_from_a_function_or_a_provider_of_redis_py() -> None:
 
 def test_no_secret_is_shown() -> None:
     location = f"redis+sentinel://u:{SECRET}@h/main?sentinel_password={SECRET}"
-    options = read(location, PASSWORD=SECRET, SIGNING_KEYS=[SECRET])
+    options = read(location, PASSWORD=SECRET, SIGNING_KEYS=[SECRET * 3])
     assert SECRET not in repr(options)
     assert options.password == SECRET
     assert "must be text" in refused(PASSWORD=[SECRET])

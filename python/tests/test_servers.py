@@ -52,7 +52,7 @@ def test_a_server_answers_on_tcp_and_on_its_socket(redis_server: RedisServer) ->
     assert redis_server.command("GET", "nothing") == "(nil)"
     assert redis_server.ask_all(("SELECT", 1), ("EXISTS", "key")) == ["OK", 0]
     assert redis_server.url_db(1) == f"redis://127.0.0.1:{redis_server.port}/1"
-    assert redis_server.info("connected_clients") == "1"
+    assert int(redis_server.info("connected_clients") or 0) >= 1
     with pytest.raises(ReplyError, match="ERR unknown"):
         redis_server.ask("NONSENSE")
 

@@ -8,7 +8,8 @@ from typing import Any
 from hotclub.django import DummyCache
 
 import clocks
-from backends import LOCMEM, a_location
+from backends import IN_PROCESS, LOCMEM, a_location
+from doors import over
 
 NAMES = ["hits", "misses", "sets", "expired", "evicted", "culled", "deleted", "entries", "bytes"]
 
@@ -22,6 +23,7 @@ def moved(cache: Any, work: Any) -> dict[str, int]:
     return {name: by for name, by in change.items() if by}
 
 
+@over("make", IN_PROCESS)
 def test_a_new_store_has_counted_nothing(cache: Any) -> None:
     stats = cache.stats()
     assert {name: stats[name] for name in NAMES if name != "bytes"} == dict.fromkeys(NAMES[:-1], 0)
@@ -29,6 +31,7 @@ def test_a_new_store_has_counted_nothing(cache: Any) -> None:
     assert set(NAMES) <= set(stats)
 
 
+@over("make", IN_PROCESS)
 def test_each_verb_counts_as_what_it_is(cache: Any) -> None:
     assert moved(cache, lambda: cache.set("k", 1)) == {"sets": 1, "entries": 1}
     assert moved(cache, lambda: cache.get("k")) == {"hits": 1}
@@ -41,6 +44,7 @@ def test_each_verb_counts_as_what_it_is(cache: Any) -> None:
     assert moved(cache, cache.clear) == {"deleted": 3, "entries": -3}
 
 
+@over("make", IN_PROCESS)
 def test_the_hit_ratio_is_hits_among_lookups(cache: Any) -> None:
     cache.set("k", 1)
     for key in ["k", "k", "k", "missing"]:
@@ -48,6 +52,7 @@ def test_the_hit_ratio_is_hits_among_lookups(cache: Any) -> None:
     assert cache.stats()["hit_ratio"] == 0.75
 
 
+@over("make", IN_PROCESS)
 def test_bytes_follow_what_is_stored(cache: Any) -> None:
     empty = cache.stats()["bytes"]
     cache.set("k", "x" * 10_000)
@@ -60,6 +65,7 @@ def test_bytes_follow_what_is_stored(cache: Any) -> None:
     assert cache.stats()["bytes"] == empty
 
 
+@over("make", IN_PROCESS)
 def test_entries_that_expired_are_taken_out_by_later_writes_and_counted_once(cache: Any) -> None:
     cache.set_many({"a": 1, "b": 2}, 0.03)
     clocks.until(lambda: cache.get("a") is None and cache.get("b") is None)
@@ -74,6 +80,7 @@ def test_entries_that_expired_are_taken_out_by_later_writes_and_counted_once(cac
     assert cache.stats()["expired"] == 2
 
 
+@over("make", IN_PROCESS)
 def test_an_expired_entry_that_is_written_over_counts_as_expired(cache: Any) -> None:
     for verb in (cache.set, cache.add):
         cache.set("k", 1, 0.03)

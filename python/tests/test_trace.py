@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import hotclub
 import pytest
 from django.core.cache.backends.base import CacheKeyWarning
 from hotclub import tracing
+from hotclub.errors import NotAnIntegerError
+
+from backends import Backend
 
 COLUMNS = ["step", "action", "backend", "get_result", "set_action", "output", "time", "tier"]
 
@@ -41,7 +45,9 @@ def test_the_flow_of_the_founding_pages_is_the_table(plain: Any) -> None:
     ]
     assert [list(row) for row in table.rows] == [COLUMNS] * 6
     assert [row["step"] for row in table.rows] == [1, 2, 3, 4, 5, 6]
-    assert {row["backend"] for row in table.rows if "data'" in row["action"]} == {"LocMemCache"}
+    assert {row["backend"] for row in table.rows if "data'" in row["action"]} == {
+        type(plain).__name__
+    }
     assert all(0 <= row["time"] < 5 for row in table.rows)
 
 
@@ -147,14 +153,16 @@ def test_an_exception_ends_a_recording(plain: Any) -> None:
     assert "not found" in tables[0].rows[0]["output"]
 
 
-def test_a_verb_that_raises_raises_the_same_while_recorded(plain: Any) -> None:
+def test_a_verb_that_raises_raises_the_same_while_recorded(plain: Any, kind: Backend) -> None:
     plain.set("k", "text")
     with hotclub.trace() as table:
-        with pytest.raises(TypeError):
+        with pytest.raises((TypeError, NotAnIntegerError)):
             plain.incr("k")
-        with pytest.warns(CacheKeyWarning):
+        with pytest.warns(CacheKeyWarning) if kind.warns else nullcontext():
             plain.get("a key with blanks")
-    assert [row["action"] for row in table.rows] == ["incr('k')", "get('a key with blanks')"]
+    # An `incr` of django-redis is tried in another way before it is given up.
+    actions = [row["action"] for row in table.rows]
+    assert (actions[0], actions[-1]) == ("incr('k')", "get('a key with blanks')")
 
 
 def test_a_value_whose_repr_fails_is_recorded_all_the_same(plain: Any) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.core.cache.backends.base import BaseCache
 
-from backends import Backend
+from backends import CULLING, Backend
 from calls import Call, arguments, outcome, perform, random_call
-from doors import VERBS
+from doors import VERBS, over
 
 
 def compare(ours: Any, theirs: Any, calls: list[Call]) -> None:
@@ -39,13 +39,12 @@ def adds_what_can_be_added(backend: Backend, call: Call) -> bool:
     return type(named.get("delta", placed[1] if placed[1:] else 1)) in (int, float)
 
 
+@over("pair", CULLING)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("most", "frequency"), [(7, 3), (5, 0), (3, 2), (1, 1), (0, 3), (-1, 3)])
 def test_random_calls_cull_as_djangos_own_class_does(
     pair: Any, seed: int, most: int, frequency: int
 ) -> None:
-    if not pair.backend.culls:
-        pytest.skip("this backend does not cull")
     chance = random.Random(seed)
     verbs = [verb for verb in VERBS if verb != "clear"] + ["set", "add", "get"] * 4
     ours, theirs = pair(OPTIONS={"MAX_ENTRIES": most, "CULL_FREQUENCY": frequency})
@@ -104,7 +103,10 @@ def test_every_verb_shows_djangos_signature(pair: Any, verb: str) -> None:
     ours, _ = pair()
     own = getattr(ours, "behind", ours)
     for name in (verb, f"a{verb}"):
-        shown, djangos = named_parameters(getattr(own, name)), named_parameters(getattr(BaseCache, name))[1:]
+        shown, djangos = (
+            named_parameters(getattr(own, name)),
+            named_parameters(getattr(BaseCache, name))[1:],
+        )
         # What a client library adds comes behind.
         rest = shown[len(djangos) :]
         assert shown[: len(djangos)] == djangos

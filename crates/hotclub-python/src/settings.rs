@@ -43,7 +43,7 @@ pub(crate) fn django(py: Python<'_>) -> PyResult<&'static Django> {
 }
 
 /// The same for remote caches, whose own class has some of these methods.
-fn of_remote(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, Py<PyAny>)>> {
+pub(crate) fn of_remote(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, Py<PyAny>)>> {
     static ORIGINALS: PyOnceLock<Vec<(&'static str, Py<PyAny>)>> = PyOnceLock::new();
     ORIGINALS.get_or_try_init(py, || {
         let redis = py.import("hotclub.django.redis")?.getattr("RedisCache")?;

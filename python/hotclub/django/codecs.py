@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from hotclub.django import compressors, serializers
 from hotclub.django.compressors import CompressorError, needed, zstd
 from hotclub.django.redis_options import RedisOptions
+from hotclub.django.safe_pickle import SafePickle
 
 Factory = Callable[..., Any]
 
@@ -35,6 +36,12 @@ PATHS: dict[str, Factory] = {
     "django_redis.compressors.lzma.LzmaCompressor": compressors.LzmaCompressor,
 }
 PICKLE, IDENTITY = serializers.PickleSerializer, compressors.IdentityCompressor
+#: Serializers of ours, by the name under which their values are signed: this must never change.
+FORMATS: dict[type, str] = {
+    serializers.PickleSerializer: "pickle",
+    serializers.JSONSerializer: "json",
+    serializers.MSGPackSerializer: "msgpack",
+}
 
 
 class NotDecodable(Exception):
@@ -58,6 +65,9 @@ class Compressor(Protocol):
 class Codec(Protocol):
     """A value and its bytes."""
 
+    #: What signatures call its bytes. Of the compressor it says nothing, so that one can be added or dropped.
+    form: str
+
     def dumps(self, value: Any) -> bytes:
         """The bytes of a value. What pickling raises comes out as it is."""
 
@@ -68,8 +78,14 @@ class Codec(Protocol):
 class Plain:
     """Django's own: exact integers as text, the rest as pickle."""
 
-    def __init__(self, protocol: int = pickle.HIGHEST_PROTOCOL) -> None:
-        self.protocol = protocol
+    form = "pickle"
+
+    def __init__(
+        self,
+        protocol: int = pickle.HIGHEST_PROTOCOL,
+        unpickle: Callable[[bytes], Any] = pickle.loads,
+    ) -> None:
+        self.protocol, self._unpickle = protocol, unpickle
 
     def dumps(self, value: Any) -> bytes:
         """See ``Codec``."""
@@ -80,14 +96,14 @@ class Plain:
     def loads(self, data: bytes) -> Any:
         """See ``Codec``."""
         number = integer(data)
-        return pickle.loads(data) if number is None else number
+        return self._unpickle(data) if number is None else number
 
 
 class Custom:
     """Django's ``serializer`` option: everything goes through it, integers too."""
 
     def __init__(self, serializer: Serializer) -> None:
-        self.serializer = serializer
+        self.serializer, self.form = serializer, _form(serializer)
 
     def dumps(self, value: Any) -> bytes:
         """See ``Codec``. What the serializer gives may be text or a number, as redis-py sends them."""
@@ -118,6 +134,7 @@ class DjangoRedis:
         foreign: tuple[type[Exception], ...] = (CompressorError,),
     ) -> None:
         self.serializer, self.compressor = serializer, compressor
+        self.form = _form(serializer)
         #: What a compressor raises at bytes that are not its own.
         self.foreign = foreign
 
@@ -144,13 +161,21 @@ class DjangoRedis:
 class Vcache:
     """django-vcache's: a letter says how the rest is written, and what cannot be read is a miss."""
 
-    def __init__(self, writes: str, reads: Sequence[str], compress_from: int) -> None:
+    form = "vcache"
+
+    def __init__(
+        self,
+        writes: str,
+        reads: Sequence[str],
+        compress_from: int,
+        unpickle: Callable[[bytes], Any] = pickle.loads,
+    ) -> None:
         self._compress, self._decompress, _ = zstd("DIALECT vcache")
         self._compress_from = compress_from
         msgpack = (
             needed("DIALECT vcache", "pip install ormsgpack", "ormsgpack") if "m" in reads else None
         )
-        loads = {"m": getattr(msgpack, "unpackb", None), "p": pickle.loads}
+        loads = {"m": getattr(msgpack, "unpackb", None), "p": unpickle}
         dumps = {"m": getattr(msgpack, "packb", None), "p": pickle.dumps}
         self._letter, self._dumps = writes.encode(), dumps[writes]
         self._loads: dict[int, Any] = {ord(letter): loads[letter] for letter in reads}
@@ -184,7 +209,7 @@ class Several:
     """Writes one dialect and reads several, in their order: the first that can."""
 
     def __init__(self, writer: Codec, readers: Sequence[Codec]) -> None:
-        self.writer, self.dumps = writer, writer.dumps
+        self.writer, self.dumps, self.form = writer, writer.dumps, writer.form
         self.readers = tuple(readers)
 
     def loads(self, data: bytes) -> Any:
@@ -212,16 +237,34 @@ def integer(data: bytes) -> int | None:
 
 def make_codec(options: RedisOptions) -> Codec | None:
     """The codec of an alias. ``None``: integers as text and pickle, which Rust does by itself."""
-    if options.signing_keys or options.safe_pickle:
-        raise _wrong("SIGNING_KEYS and SAFE_PICKLE are not available in this release")
     if _is_plain(options):
         return None
-    codecs = {dialect: _codec(dialect, options) for dialect in options.read}
-    writer = codecs[options.dialect]
-    return writer if len(codecs) == 1 else Several(writer, tuple(codecs.values()))
+    unpickle = _unpickle(options)
+    codecs = {dialect: _codec(dialect, options, unpickle) for dialect in options.read}
+    writer, readers = codecs[options.dialect], tuple(codecs.values())
+    if not options.signing_keys:
+        return one_of(writer, readers)
+    from hotclub.django.signing import Signed  # which is made of these codecs
+
+    signed = Signed(writer, readers, options.signing_keys, options.signing_read_unsigned)
+    return Several(writer, (signed,)) if options.signing_write_unsigned else signed
+
+
+def one_of(writer: Codec, readers: Sequence[Codec]) -> Codec:
+    """What writes like one and reads like all of them."""
+    return readers[0] if len(readers) == 1 else Several(writer, readers)
+
+
+def _unpickle(options: RedisOptions) -> Callable[[bytes], Any]:
+    if not options.safe_pickle:
+        return pickle.loads
+    more = options.safe_pickle
+    return SafePickle(more if isinstance(more, tuple) else ()).loads
 
 
 def _is_plain(options: RedisOptions) -> bool:
+    if options.signing_keys or options.safe_pickle:
+        return False
     if options.serializer is not None or "vcache" in options.read:
         return False
     if "django-redis" not in options.read:
@@ -232,19 +275,52 @@ def _is_plain(options: RedisOptions) -> bool:
     )
 
 
-def _codec(dialect: str, options: RedisOptions) -> Codec:
+def _codec(dialect: str, options: RedisOptions, unpickle: Callable[[bytes], Any]) -> Codec:
     if dialect == "vcache":
-        return _vcache(options)
+        return _vcache(options, unpickle)
     if dialect == "django":
-        return _django(options)
+        return _django(options, unpickle)
     serializer = _made("SERIALIZER", options.serializer_path, PICKLE, options)
+    if options.safe_pickle:
+        serializer = _safe(serializer, options, unpickle)
     compressor = _made("COMPRESSOR", options.compressor_path, IDENTITY, options)
     return DjangoRedis(serializer, compressor, _foreign(compressor))
 
 
-def _django(options: RedisOptions) -> Codec:
+class SafePickleSerializer(serializers.PickleSerializer):
+    """What SAFE_PICKLE makes of django-redis' serializer."""
+
+    def __init__(self, options: Any, unpickle: Callable[[bytes], Any]) -> None:
+        super().__init__(options)
+        self._unpickle = unpickle
+
+    def loads(self, value: bytes) -> Any:
+        """The value of bytes."""
+        return self._unpickle(value)
+
+
+FORMATS[SafePickleSerializer] = FORMATS[serializers.PickleSerializer]
+
+
+def _safe(serializer: Any, options: RedisOptions, unpickle: Callable[[bytes], Any]) -> Any:
+    if type(serializer) is serializers.PickleSerializer:
+        return SafePickleSerializer(options.given, unpickle)
+    if type(serializer) not in FORMATS:
+        raise _wrong(NOT_SAFE)
+    return serializer
+
+
+NOT_SAFE = (
+    "SAFE_PICKLE has no say in a serializer of your own: leave out SAFE_PICKLE, and if that serializer "
+    "unpickles, let it do so with hotclub.django.safe_pickle.SafePickle().loads"
+)
+
+
+def _django(options: RedisOptions, unpickle: Callable[[bytes], Any]) -> Codec:
     if options.serializer is None:
-        return Plain(options.pickle_protocol)
+        return Plain(options.pickle_protocol, unpickle)
+    if options.safe_pickle:
+        raise _wrong(NOT_SAFE)
     given = options.serializer
     try:
         made = import_string(given) if isinstance(given, str) else given
@@ -258,15 +334,21 @@ def _django(options: RedisOptions) -> Codec:
     return Custom(made)
 
 
-def _vcache(options: RedisOptions) -> Codec:
+def _vcache(options: RedisOptions, unpickle: Callable[[bytes], Any]) -> Codec:
     """An alias that writes this dialect reads its own serializer alone, as django-vcache does."""
     if options.dialect != "vcache":
-        return Vcache("m", "mp", options.compress_min_len)
+        return Vcache("m", "mp", options.compress_min_len, unpickle)
     letters = {"msgpack": "m", "pickle": "p"}
     letter = letters.get(options.serializer_path or "msgpack")
     if letter is None or options.compressor_path or options.serializer is not None:
         raise _wrong("DIALECT vcache has SERIALIZER 'msgpack' or 'pickle', and no other codec")
-    return Vcache(letter, letter, options.compress_min_len)
+    return Vcache(letter, letter, options.compress_min_len, unpickle)
+
+
+def _form(serializer: Any) -> str:
+    """The name of what a serializer writes. One of somebody's own: of its class."""
+    made = type(serializer)
+    return FORMATS.get(made) or f"{made.__module__}.{made.__qualname__}"
 
 
 def _class(path: str | None, default: Factory) -> Factory | None:

@@ -12,7 +12,7 @@ from hotclub.django.redis_extras import RedisExtras
 from hotclub.django.redis_extras.base import CacheKey, literal
 from hotclub.django.redis_options import RedisOptions, redis_options
 from hotclub.django.remote import RemoteVerbs
-from hotclub.errors import NotAnIntegerError
+from hotclub.errors import SERVER_ERRORS, NotAnIntegerError
 
 
 class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
@@ -100,17 +100,23 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
         await self.aset(key, value, _seconds(left), version)
         return value
 
-    def incr_version(self, key: Any, delta: int = 1, version: Any = None, client: Any = None) -> Any:
+    def incr_version(
+        self, key: Any, delta: int = 1, version: Any = None, client: Any = None
+    ) -> Any:
         """Move an entry to another version; the new version.
 
         For the default timeout, as Django has it, or (django-redis, ``INCR_VERSION_TTL = "keep"``) for the
         time it has left.
         """
-        if self._options.incr_version_ttl != "keep":
-            return BaseCache.incr_version(self, key, delta, version)
         version = self.version if version is None else version
-        value = self._moving(key, self.get(key, self._missing_key, version))
-        left = _seconds(self.pttl(key, version=version))
+        value = self.get(key, self._missing_key, version)
+        if self._cannot_move(value):
+            if self._options.ignore_exceptions and self._is_ignored_now():
+                return None
+            raise ValueError(_not_found(key))
+        left: Any = DEFAULT_TIMEOUT
+        if self._options.incr_version_ttl == "keep":
+            left = _seconds(self.pttl(key, version=version))
         self.set(key, value, left, version + delta)
         self.delete(key, version)
         return version + delta
@@ -120,7 +126,11 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
     ) -> Any:
         """See ``incr_version``."""
         version = self.version if version is None else version
-        value = self._moving(key, await self.aget(key, self._missing_key, version))
+        value = await self.aget(key, self._missing_key, version)
+        if self._cannot_move(value):
+            if self._options.ignore_exceptions and await self._is_ignored_now_async():
+                return None
+            raise ValueError(_not_found(key))
         left: Any = DEFAULT_TIMEOUT
         if self._options.incr_version_ttl == "keep":
             left = _seconds(await self.apttl(key, version=version))
@@ -128,10 +138,23 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
         await self.adelete(key, version)
         return version + delta
 
-    def _moving(self, key: Any, value: Any) -> Any:
-        if value is self._missing_key or (value is None and self._dialect == "django-redis"):
-            raise ValueError("Key '%s' not found" % key)  # noqa: UP031 (Django's own text, for tuples too)
-        return value
+    def _cannot_move(self, value: Any) -> bool:
+        return value is self._missing_key or (value is None and self._dialect == "django-redis")
+
+    # With IGNORE_EXCEPTIONS a server that is down looks like a key that is missing: ask which it is.
+    def _is_ignored_now(self) -> bool:
+        try:
+            self._execute(("PING",), write=False, key_at=-1)
+        except SERVER_ERRORS:
+            return True
+        return False
+
+    async def _is_ignored_now_async(self) -> bool:
+        try:
+            await self._aexecute(("PING",), write=False, key_at=-1)
+        except SERVER_ERRORS:
+            return True
+        return False
 
     @property
     def _cache(self) -> _Cache:
@@ -173,6 +196,10 @@ class _Serializer:
     def loads(self, data: Any) -> Any:
         """What ``dumps`` wrote."""
         return data if type(data) is int else self._cache._loads(data)
+
+
+def _not_found(key: Any) -> str:
+    return "Key '%s' not found" % key  # noqa: UP031 (Django's own text, for tuples too)
 
 
 def _seconds(millis: int | None) -> float | None:

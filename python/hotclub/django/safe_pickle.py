@@ -1,9 +1,9 @@
 """Pickles of harmless classes alone, for those who do not trust what lies on the server.
 
-A pickle is a program: it may call whatever can be imported. Here it may call a short list of classes, and those
-that the settings name. Pickles of built-in types and of classes that nobody can change are read by pickle's C
-code; at the first other class the value is read again by pickle's Python code, whose steps are looked at one by
-one: only what was found by name is called, and only what the pickle itself made is changed.
+A pickle is a program: it may call whatever can be imported. Here it may call a short list of classes, and
+those that the settings name. Pickles of built-in types and of classes that nobody can change are read by
+pickle's C code; at the first other class the value is read again by pickle's Python code, whose steps are
+looked at one by one: only what was found by name is called, and only what the pickle itself made is changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import copyreg
 import datetime
 import decimal
 import pickle
+import sys
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -21,6 +22,7 @@ from importlib import import_module
 from io import BytesIO
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar, NoReturn
+from zoneinfo import ZoneInfo
 
 from hotclub.errors import CacheDecodeError
 
@@ -46,10 +48,13 @@ HARMLESS: dict[str, tuple[str, ...]] = {
 
 #: Modules of which nothing may be named in SAFE_PICKLE: with them a pickle can do anything.
 _OMNIPOTENT = frozenset(
-    """_codecs _io _operator _pickle _posixsubprocess _socket asyncio code codecs codeop commands copyreg ctypes
-    functools gc importlib inspect io marshal multiprocessing nt operator os pickle pkgutil posix pty runpy shutil
-    site socket subprocess sys""".split()
-)
+    (
+        "_codecs", "_io", "_operator", "_pickle", "_posixsubprocess", "_socket", "asyncio", "code",
+        "codecs", "codeop", "commands", "copyreg", "ctypes", "functools", "gc", "importlib",
+        "inspect", "io", "marshal", "multiprocessing", "nt", "operator", "os", "pickle", "pkgutil",
+        "posix", "pty", "runpy", "shutil", "site", "socket", "subprocess", "sys",
+    )
+)  # fmt: skip
 
 
 def why_not(path: str) -> str | None:
@@ -215,22 +220,113 @@ class _Careful(pickle._Unpickler):
     def load_build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         self._may_change(target)
-        if (set_state := getattr(target, "__setstate__", None)) is not None:
-            set_state(state)
+        if (set_state := getattr(type(target), "__setstate__", None)) is not None:
+            set_state(target, state)
             return
-        slots = None
+        slots: Any = None
         if isinstance(state, tuple) and len(state) == 2:
             state, slots = state
-        if state:
-            target.__dict__.update(state)
+        for name, value in (state or {}).items():
+            target.__dict__[sys.intern(name) if type(name) is str else name] = value
         for name, value in (slots or {}).items():
-            if name.startswith("__"):
+            if name.startswith("__"):  # `__class__`
                 _refuse(f"a pickle may not set {name[:50]!r}")
             setattr(target, name, value)
 
-    def _checked_last(step: str) -> Callable[[Any], None]:  # type: ignore[misc]  # noqa: N805
-        """A step whose target stands below one value, two, or a mark."""
-        ...
+    dispatch |= {
+        pickle.REDUCE[0]: load_reduce,
+        pickle.NEWOBJ[0]: load_newobj,
+        pickle.NEWOBJ_EX[0]: load_newobj_ex,
+        pickle.BUILD[0]: load_build,
+    }
+
+
+def _watch(code: bytes, below: int) -> None:
+    """Look at the target of a step, which is ``below`` so many values, or (0) below the last mark."""
+    step = pickle._Unpickler.dispatch[code[0]]
+
+    def watched(self: _Careful) -> None:
+        target = self.stack[-1 - below] if below else self.metastack[-1][-1]
+        self._may_change(target)
+        if not _CALLED.isdisjoint(getattr(target, "__dict__", ())):
+            _refuse("a pickle may not call what it put into an object")
+        step(self)  # type: ignore[arg-type]
+
+    _Careful.dispatch[code[0]] = watched
+
+
+#: What these steps call by name.
+_CALLED = frozenset(("add", "append", "extend"))
+for _code, _below in (
+    (pickle.APPEND, 1),
+    (pickle.SETITEM, 2),
+    (pickle.APPENDS, 0),
+    (pickle.SETITEMS, 0),
+    (pickle.ADDITEMS, 0),
+):
+    _watch(_code, _below)
+
+#: What is not the pickle's own, however it came by it.
+_NOT_ONES_OWN = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, Enum)
+
+
+def _reconstruct(made: Any, base: Any, state: Any) -> Any:
+    """``copyreg._reconstructor``, which protocols 0 and 1 need."""
+    if not (isinstance(made, type) and isinstance(base, type) and issubclass(made, base)):
+        _refuse("copyreg._reconstructor was asked for no class")
+    return copyreg._reconstructor(made, base, state)  # type: ignore[attr-defined]
+
+
+def _create(made: Any, *arguments: Any) -> Any:
+    """``copyreg.__newobj__``, the same."""
+    if not isinstance(made, type):
+        _refuse("copyreg.__newobj__ was asked for no class")
+    return made.__new__(made, *arguments)
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    """``_codecs.encode``, by which protocols 0 to 2 write bytes."""
+    if type(text) is not str or encoding not in ("latin1", "latin-1"):
+        _refuse("_codecs.encode was asked for more than latin1")
+    return text.encode("latin-1")
+
+
+def _attribute(owner: Any, name: Any) -> Any:
+    """``getattr``, by which a zone's pickle comes to ``ZoneInfo._unpickle``."""
+    if owner is not ZoneInfo or name != "_unpickle":
+        _refuse("SAFE_PICKLE does not allow 'builtins.getattr'")
+    return _zone
+
+
+def _zone(key: str, from_cache: int) -> ZoneInfo:
+    return ZoneInfo(key) if from_cache else ZoneInfo.no_cache(key)
+
+
+_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("copyreg", "_reconstructor"): _reconstruct,
+    ("copyreg", "__newobj__"): _create,
+    ("_codecs", "encode"): _encode,
+    ("builtins", "getattr"): _attribute,
+}
+
+_IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+_CANDIDATES = {
+    (module.__name__, name): getattr(module, name)
+    for module in (builtins, collections, datetime, decimal)
+    for name in HARMLESS[module.__name__]
+}
+_UNCHANGING = {
+    asked: found for asked, found in _CANDIDATES.items() if found.__flags__ & _IMMUTABLE_TYPE
+}
+
+
+def _of_python_3(module: str, name: str) -> tuple[str, str]:
+    """Protocols 0 to 2 have the names of Python 2."""
+    return NAME_MAPPING.get((module, name)) or (IMPORT_MAPPING.get(module, module), name)
+
+
+def _shown(module: str, name: str) -> str:
+    return repr(f"{module}.{name}"[:200])
 
 
 def _refuse(why: str) -> NoReturn:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
-__all__ = ["FEWEST_BYTES", "MOST_KEYS", "Signer", "looks_signed"]
+from hotclub.django.codecs import Codec, DjangoRedis, integer, one_of
+from hotclub.django.compressors import CompressorError
+from hotclub.errors import CacheDecodeError
 
-#: A shorter key can be guessed; more keys than these are no rotation.
-FEWEST_BYTES, MOST_KEYS = 16, 8
+__all__ = ["Signed", "Signer", "Signing", "looks_signed"]
 
-#: Starts no UTF-8, no pickle, nothing of a compressor's, and nothing that a Rust service writes (c1, f5 to f7);
-#: in MessagePack it is a whole number (-8) that ends there.
+#: Starts no UTF-8, no pickle, nothing of a compressor's, and nothing that a Rust service writes (c1, f5 to
+#: f7); in MessagePack it is a whole number (-8) that ends there.
 MARK = b"\xf8"
 VERSION = b"\x01"
 _HEADER = MARK + VERSION
@@ -26,6 +28,15 @@ _HEADER = MARK + VERSION
 _LENGTH = 16
 _PAYLOAD = len(_HEADER) + _LENGTH
 _DOMAIN = b"hotclub signed value\0"
+
+FORGED = (
+    "redis: cannot decode a value: none of SIGNING_KEYS signed it, or it was changed since, "
+    "or another serializer wrote it"
+)
+UNSIGNED = (
+    "redis: cannot decode a value: it is not signed, and there are SIGNING_KEYS "
+    "(SIGNING_READ_UNSIGNED accepts such values while servers change over)"
+)
 
 
 class Signer:
@@ -44,7 +55,7 @@ class Signer:
 
     def opened(self, data: bytes) -> bytes | None:
         """What was signed, by any of the keys; ``None`` if it was by none of them, or changed since."""
-        if len(data) < _PAYLOAD or data[:2] != _HEADER:
+        if data[:2] != _HEADER:
             return None
         signature, payload = data[2:_PAYLOAD], data[_PAYLOAD:]
         for started in self._started:
@@ -62,3 +73,60 @@ def _signature(started: hmac.HMAC, payload: bytes) -> bytes:
     ended = started.copy()
     ended.update(payload)
     return ended.digest()[:_LENGTH]
+
+
+class Signing:
+    """As a compressor: the bytes with a signature in front, and without it."""
+
+    def __init__(self, signer: Signer) -> None:
+        self.compress = signer.signed
+        self._opened = signer.opened
+
+    def decompress(self, value: bytes) -> bytes:
+        """What was signed."""
+        if (payload := self._opened(value)) is None:
+            raise CompressorError(FORGED)
+        return payload
+
+
+class Signed(DjangoRedis):
+    """Whatever another codec writes, signed; whole numbers are bare, so that the server can count.
+
+    It is django-redis' codec whose serializer is that other codec and whose compressor signs: so members of
+    sorted sets are signed too, integers included, and nobody looks for patterns in them.
+    """
+
+    def __init__(
+        self, writer: Codec, readers: Sequence[Codec], keys: Sequence[bytes], unsigned: bool
+    ) -> None:
+        forms: dict[str, list[Codec]] = {}
+        for reader in (writer, *readers):
+            if reader not in (found := forms.setdefault(reader.form, [])):
+                found.append(reader)
+        signers = {form: Signer(keys, form) for form in forms}
+        super().__init__(writer, Signing(signers[writer.form]))
+        self.form = writer.form
+        self._readers = [(signers[form], one_of(writer, codecs)) for form, codecs in forms.items()]
+        #: Reads what nobody signed.
+        self._unsigned = one_of(writer, readers) if unsigned else None
+
+    def dumps(self, value: Any) -> bytes:
+        """See ``Codec``."""
+        data: bytes = self.serializer.dumps(value)
+        if isinstance(value, int) and not isinstance(value, bool) and data == b"%d" % value:
+            return data
+        return self.compressor.compress(data)
+
+    def loads(self, data: bytes) -> Any:
+        """See ``Codec``. Nothing is made of bytes before somebody of ours is known to have written them."""
+        if looks_signed(data):
+            for signer, reader in self._readers:
+                if (payload := signer.opened(data)) is not None:
+                    return reader.loads(payload)
+            raise CacheDecodeError(FORGED)
+        if self._unsigned is not None:
+            return self._unsigned.loads(data)
+        number = integer(data)
+        if number is None:
+            raise CacheDecodeError(UNSIGNED)
+        return number

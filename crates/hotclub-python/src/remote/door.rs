@@ -13,6 +13,8 @@ use super::wire::Wire;
 use hotclub::backend::redis::batch::Batch;
 use hotclub::backend::redis::client::choose;
 use hotclub::backend::redis::config::Layout;
+use hotclub::backend::redis::handshake::Role;
+use hotclub::backend::redis::server::Server;
 use hotclub::fork;
 pub(crate) use link::Link;
 use pyo3::exceptions::PyRuntimeError;
@@ -21,6 +23,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// Requests and replies beyond this go over the second connection, or send others there.
@@ -33,17 +36,49 @@ pub(crate) struct Doors(Mutex<Vec<Door>>);
 struct Door {
     loop_: Py<PyWeakrefReference>,
     generation: u32,
-    /// Two for each server.
-    links: Vec<Py<Link>>,
+    /// The servers of the configuration, in its order.
+    links: Vec<Pair>,
+    /// Servers that were found, and whether they are read from as replicas.
+    found: HashMap<(Server, bool), Pair>,
+}
+
+/// The first connection, and the one for what is large.
+struct Pair(Py<Link>, Py<Link>);
+
+impl Pair {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Pair(self.0.clone_ref(py), self.1.clone_ref(py))
+    }
+
+    fn new(
+        py: Python<'_>,
+        wire: &Arc<Wire>,
+        loop_: &Bound<'_, PyWeakrefReference>,
+        server: &Server,
+        role: Role,
+        found: bool,
+    ) -> PyResult<Self> {
+        let link = || Py::new(py, Link::new(wire, loop_.clone().unbind(), server.clone(), role, found));
+        Ok(Pair(link()?, link()?))
+    }
+}
+
+/// Which server is asked.
+enum Way {
+    /// The one of this number in the configuration.
+    Known(usize),
+    /// One that was found, as a replica or not.
+    Found(Server, bool),
 }
 
 impl Doors {
     /// How many sockets event loops have open.
     pub(crate) fn connections(&self) -> usize {
         let doors = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let links =
-            doors.iter().filter(|door| door.generation == fork::generation()).flat_map(|door| &door.links);
-        links.filter(|link| link.get().is_open()).count()
+        let doors = doors.iter().filter(|door| door.generation == fork::generation());
+        let pairs = doors.flat_map(|door| door.links.iter().chain(door.found.values()));
+        let open = |link: &Py<Link>| usize::from(link.get().is_open());
+        pairs.map(|Pair(first, second)| open(first) + open(second)).sum()
     }
 }
 
@@ -56,14 +91,27 @@ pub(crate) fn ask<'py>(
     want: Want,
 ) -> PyResult<Bound<'py, PyAny>> {
     let running = running_loop(py)?;
-    if wire.client.config().layout != Layout::Servers {
-        return threaded::ask(&running, wire, batch, want);
-    }
-    let index = choose(wire.client.config().servers.len(), batch.effect(), wire.client.config().read_from);
-    let (first, second) = links(py, wire, &running, index)?;
+    let config = wire.client.config();
+    let way = if config.layout == Layout::Servers {
+        Way::Known(choose(config.servers.len(), batch.effect(), config.read_from))
+    } else {
+        match wire.client.route(batch) {
+            Some((server, replica)) => Way::Found(server, replica),
+            None => return threaded::ask(&running, wire, batch.clone(), want),
+        }
+    };
+    let Pair(first, second) = links(py, wire, &running, &way)?;
     let (first, second) = (first.bind(py), second.bind(py));
     let aside = batch.bytes().len() > LARGE || (first.get().is_held_up() && !second.get().is_held_up());
     Link::ask(if aside { second } else { first }, &running, wire, batch, want)
+}
+
+/// Has a thread of the running loop do something; a future brings what comes of it.
+pub(crate) fn in_a_thread<'py>(
+    py: Python<'py>,
+    work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    threaded::run(&running_loop(py)?, work)
 }
 
 /// A future that is done.
@@ -73,53 +121,78 @@ pub(crate) fn answered<'py>(py: Python<'py>, answer: Bound<'py, PyAny>) -> PyRes
     Ok(future)
 }
 
-fn links(
-    py: Python<'_>,
-    wire: &Arc<Wire>,
-    running: &Bound<'_, PyAny>,
-    server: usize,
-) -> PyResult<(Py<Link>, Py<Link>)> {
+fn links(py: Python<'_>, wire: &Arc<Wire>, running: &Bound<'_, PyAny>, way: &Way) -> PyResult<Pair> {
     let generation = fork::generation();
     {
         // Short: a look at a list of mostly one. Nothing in here runs Python code.
         let doors = wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let ours = |door: &&Door| {
-            door.generation == generation
-                && door.loop_.bind(py).upgrade().is_some_and(|loop_| loop_.is(running))
-        };
-        if let Some(door) = doors.iter().find(ours) {
-            return Ok((door.links[2 * server].clone_ref(py), door.links[2 * server + 1].clone_ref(py)));
+        let ours = |door: &&Door| door.generation == generation && door.is_of(running);
+        let pair = doors.iter().find(ours).and_then(|door| match way {
+            Way::Known(number) => door.links.get(*number),
+            Way::Found(server, replica) => door.found.get(&(server.clone(), *replica)),
+        });
+        if let Some(pair) = pair {
+            return Ok(pair.clone_ref(py));
         }
     }
-    open(py, wire, running)?;
-    links(py, wire, running, server)
+    open(py, wire, running, way)
 }
 
-/// Makes the door of a loop that has none.
+impl Door {
+    fn is_of(&self, running: &Bound<'_, PyAny>) -> bool {
+        self.loop_.bind(running.py()).upgrade().is_some_and(|loop_| loop_.is(running))
+    }
+}
+
+/// Makes what a loop has not yet: its door, or the connections to a server that was found.
 #[cold]
-fn open(py: Python<'_>, wire: &Arc<Wire>, running: &Bound<'_, PyAny>) -> PyResult<()> {
-    let forget = {
-        let wire = Arc::downgrade(wire);
+fn open(py: Python<'_>, wire: &Arc<Wire>, running: &Bound<'_, PyAny>, way: &Way) -> PyResult<Pair> {
+    let loop_ = weakly(py, wire, running)?;
+    let servers = wire.client.config().servers.iter().enumerate();
+    let pair = |server: &Server, role, found| Pair::new(py, wire, &loop_, server, role, found);
+    let (mut links, mut found) = (Vec::new(), HashMap::new());
+    match way {
+        Way::Known(_) => {
+            for (number, server) in servers {
+                links.push(pair(server, Role::Data(number), false)?);
+            }
+        }
+        Way::Found(server, replica) => {
+            let role =
+                if *replica && wire.client.is_clustered() { Role::ClusterReplica } else { Role::Data(0) };
+            found.insert((server.clone(), *replica), pair(server, role, true)?);
+        }
+    }
+    let made = match way {
+        Way::Known(number) => links[*number].clone_ref(py),
+        Way::Found(server, replica) => found[&(server.clone(), *replica)].clone_ref(py),
+    };
+    sweep(py, wire);
+    let mut doors = wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let generation = fork::generation();
+    match doors.iter_mut().find(|door| door.generation == generation && door.is_of(running)) {
+        Some(door) => door.found.extend(found),
+        None => doors.push(Door { loop_: loop_.unbind(), generation, links, found }),
+    }
+    Ok(made)
+}
+
+/// A weak reference to a loop that has the door swept out when the loop is gone.
+fn weakly<'py>(
+    py: Python<'py>,
+    wire: &Arc<Wire>,
+    running: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyWeakrefReference>> {
+    let wire = Arc::downgrade(wire);
+    let forget =
         move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, pyo3::types::PyDict>>| -> PyResult<()> {
             if let Some(wire) = wire.upgrade() {
                 sweep(arguments.py(), &wire);
             }
             Ok(())
-        }
-    };
+        };
     let forget = PyCFunction::new_closure(py, None, None, forget)?;
-    let loop_ = PyWeakrefReference::new_with(running, forget)?;
-    let config = wire.client.config();
-    let mut links = Vec::with_capacity(2 * config.servers.len());
-    for number in 0..config.servers.len() {
-        for _ in 0..2 {
-            links.push(Py::new(py, Link::new(wire, loop_.clone().unbind(), number))?);
-        }
-    }
-    let door = Door { loop_: loop_.unbind(), generation: fork::generation(), links };
-    sweep(py, wire);
-    wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(door);
-    Ok(())
+    PyWeakrefReference::new_with(running, forget)
 }
 
 /// Drops the doors of loops that are gone or closed. Those of another process are left as they are: its sockets
@@ -143,11 +216,32 @@ fn sweep(py: Python<'_>, wire: &Wire) {
     drop(gone);
 }
 
+/// Finds what is needed later; see `wire::warm`.
+pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
+    (get_running_loop(py)?, future_class(py)?, loop_by_name(py)?, callbacks::start(py)?);
+    Ok(())
+}
+
+fn get_running_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    RUNNING.import(py, "asyncio", "_get_running_loop")
+}
+
+fn future_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FUTURE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FUTURE.import(py, "asyncio", "Future")
+}
+
+/// The names of the arguments of a future.
+fn loop_by_name(py: Python<'_>) -> PyResult<&Py<PyTuple>> {
+    static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+    NAMES.get_or_try_init(py, || PyTuple::new(py, ["loop"]).map(Bound::unbind))
+}
+
 /// The loop that runs in this thread.
 #[inline]
 fn running_loop<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let running = RUNNING.import(py, "asyncio", "_get_running_loop")?.call0()?;
+    let running = get_running_loop(py)?.call0()?;
     if running.is_none() {
         return Err(PyRuntimeError::new_err(
             "hotclub: an async verb of a cache was called outside of an event loop",
@@ -159,11 +253,8 @@ fn running_loop<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
 /// A future of this loop.
 #[inline]
 fn new_future<'py>(loop_: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    static FUTURE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static NAMES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
     let py = loop_.py();
-    let class = FUTURE.import(py, "asyncio", "Future")?;
-    let names = NAMES.get_or_try_init(py, || PyTuple::new(py, ["loop"]).map(Bound::unbind))?;
+    let (class, names) = (future_class(py)?, loop_by_name(py)?);
     let arguments = [loop_.as_ptr()];
     // SAFETY: a live callable, one argument by name, and a tuple of that name; the result is a new reference
     // or null with an exception.

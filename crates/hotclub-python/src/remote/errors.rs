@@ -7,10 +7,7 @@ use pyo3::types::PyDict;
 /// The exception for an error; `client` names the library whose exceptions people catch.
 #[cold]
 pub(crate) fn exception(py: Python<'_>, error: &Error, client: &str) -> PyErr {
-    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = MAKE
-        .import(py, "hotclub.errors", "make")
-        .and_then(|make| make.call1((kind(error.kind()), error.to_string(), client)));
+    let made = make(py).and_then(|make| make.call1((kind(error.kind()), error.to_string(), client)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(failure) => failure,
@@ -19,9 +16,23 @@ pub(crate) fn exception(py: Python<'_>, error: &Error, client: &str) -> PyErr {
 
 /// Whether a server, or the way to it, is to blame: what IGNORE_EXCEPTIONS means.
 pub(crate) fn is_of_a_server(py: Python<'_>, error: &PyErr) -> bool {
+    server_errors(py).is_ok_and(|ours| error.matches(py, ours).unwrap_or(false))
+}
+
+/// Finds what is needed later; see `wire::warm`.
+pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
+    (make(py)?, server_errors(py)?);
+    Ok(())
+}
+
+fn make(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    MAKE.import(py, "hotclub.errors", "make")
+}
+
+fn server_errors(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let ours = OURS.import(py, "hotclub.errors", "SERVER_ERRORS");
-    ours.is_ok_and(|ours| error.matches(py, ours).unwrap_or(false))
+    OURS.import(py, "hotclub.errors", "SERVER_ERRORS")
 }
 
 /// Tells a logger of an error that callers do not hear of.

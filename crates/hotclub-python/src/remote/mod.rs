@@ -19,11 +19,12 @@ use crate::trace::{Told, action};
 use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::command::When;
 use hotclub::trace::is_on;
+use plan::Verb;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use run::{
-    Door, Maybe, Object, run, tell_added, tell_deleted, tell_got, tell_output, tell_stored, told, told_later,
-    traced_get, wire, written,
+    Door, Maybe, Object, run, run_on, tell_added, tell_deleted, tell_got, tell_output, tell_stored, told,
+    told_delete_many_later, told_get_later, told_later, traced_get, wire, written,
 };
 use want::DELETED;
 pub(crate) use wire::Wire;
@@ -75,12 +76,10 @@ impl Remote {
         default: Option<Py<PyAny>>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        told_later(
-            slf,
-            || action("get", key),
-            "got",
-            run(slf, Door::Loop, version, |verb| verb.get(key, default)),
-        )
+        if is_on() {
+            return told_get_later(slf, key, default, version);
+        }
+        run(slf, Door::Loop, version, |verb| verb.get(key, default))
     }
 
     #[pyo3(
@@ -327,12 +326,10 @@ impl Remote {
         keys: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        told_later(
-            slf,
-            || action("delete_many", keys),
-            "output",
-            run(slf, Door::Loop, version, |verb| verb.delete_many(keys)),
-        )
+        if is_on() {
+            return told_delete_many_later(slf, keys, version);
+        }
+        run(slf, Door::Loop, version, |verb| verb.delete_many(keys))
     }
 
     fn _flush<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
@@ -353,8 +350,11 @@ impl Remote {
         key_at: isize,
         node: Option<usize>,
     ) -> Object<'py> {
-        let _ = node;
-        run(slf, Door::Blocking, None, |verb| verb.execute(parts, effect(write), key_at))
+        let plan = |verb: Verb<'_, 'py>| verb.execute(parts, effect(write), key_at);
+        match node {
+            None => run(slf, Door::Blocking, None, plan),
+            Some(node) => run_on(slf, Door::Blocking, node, plan),
+        }
     }
 
     #[pyo3(signature = (parts, *, write = true, key_at = 1, node = None))]
@@ -365,13 +365,22 @@ impl Remote {
         key_at: isize,
         node: Option<usize>,
     ) -> Object<'py> {
-        let _ = node;
-        run(slf, Door::Loop, None, |verb| verb.execute(parts, effect(write), key_at))
+        let plan = |verb: Verb<'_, 'py>| verb.execute(parts, effect(write), key_at);
+        match node {
+            None => run(slf, Door::Loop, None, plan),
+            Some(node) => run_on(slf, Door::Loop, node, plan),
+        }
     }
 
-    /// How many primaries there are.
-    fn _node_count(&self) -> usize {
-        1
+    /// How many primaries there are. In a cluster they are asked for.
+    fn _node_count(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        let wire = wire(slf.as_super())?;
+        if !wire.client.is_clustered() {
+            return Ok(1);
+        }
+        let nodes =
+            slf.py().detach(|| wire.client.nodes()).map_err(|error| wire.exception(slf.py(), &error))?;
+        Ok(nodes.len())
     }
 
     /// The bytes that this alias writes for a value.

@@ -195,6 +195,14 @@ impl<'py> Verb<'_, 'py> {
         Ok(Plan::Ask(Want::Values(given.into_iter().map(Bound::unbind).collect())))
     }
 
+    /// `delete_many` that tells how many there were in every dialect.
+    pub(crate) fn delete_many_counted(self, keys: &Bound<'py, PyAny>) -> PyResult<Plan> {
+        Ok(match self.delete_many(keys)? {
+            Plan::Ask(Want::Deleted) => Plan::Ask(Want::Counted),
+            plan => plan,
+        })
+    }
+
     pub(crate) fn delete_many(mut self, keys: &Bound<'py, PyAny>) -> PyResult<Plan> {
         let given: Vec<Bound<'py, PyAny>> = keys.try_iter()?.collect::<PyResult<_>>()?;
         if given.is_empty() {

@@ -5,14 +5,13 @@ use super::errors;
 use super::expiry;
 use super::plan::{Plan, Verb};
 use super::want::{Asked, Want};
-use super::wire::{Scratch, Wire};
+use super::wire::{Dialect, Scratch, Wire};
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
 use crate::trace::{Told, action, repr, stored, traced};
 use hotclub::backend::redis::batch::{Answers, Batch};
 use hotclub::trace::is_on;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBool;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,6 +62,47 @@ pub(super) fn run<'py>(
     };
     scratch.put_back();
     done
+}
+
+/// The same for the primary of this number: a cluster is looked through node by node.
+pub(super) fn run_on<'py>(
+    slf: &Bound<'py, Remote>,
+    door: Door,
+    node: usize,
+    plan: impl FnOnce(Verb<'_, 'py>) -> PyResult<Plan>,
+) -> Object<'py> {
+    let (py, cache) = (slf.py(), slf.as_super());
+    let wire = wire(cache)?.clone();
+    let mut scratch = Scratch::take();
+    let verb =
+        Verb { cache, wire: &wire, settings: Cache::settings(cache)?, version: None, scratch: &mut scratch };
+    let planned = plan(verb);
+    let batch = scratch.batch.clone();
+    scratch.put_back();
+    let want = match planned? {
+        Plan::Answer(answer) => return Ok(answer.into_bound(py)),
+        Plan::Ask(want) => want,
+    };
+    let ask = move |py: Python<'_>| {
+        let mut answers = Answers::default();
+        let asked = Asked { verb: batch.verb(), effect: batch.effect(), place: wire.client.place() };
+        let done = py.detach(|| {
+            let nodes = wire.client.nodes()?;
+            let server = nodes.get(node).ok_or_else(|| gone(node, nodes.len()))?;
+            wire.client.exchange_on(server, &batch, &mut answers)
+        });
+        done.map_err(|error| wire.exception(py, &error))?;
+        want.read(py, &wire, asked, answers.replies()).map(Bound::unbind)
+    };
+    match door {
+        Door::Blocking => ask(py).map(|answer| answer.into_bound(py)),
+        Door::Loop => door::in_a_thread(py, ask),
+    }
+}
+
+fn gone(node: usize, count: usize) -> hotclub::Error {
+    let message = format!("there is no primary number {node}: there are {count}");
+    hotclub::Error::new(hotclub::ErrorKind::Unavailable, message).at("redis", "execute")
 }
 
 /// Sends a batch through the blocking door and reads the replies.
@@ -140,6 +180,37 @@ pub(super) fn told_later<'py>(
     if is_on() { later(slf, &action(), column, future?) } else { future }
 }
 
+/// The same for `get`: a miss is None in the table, whatever its default.
+#[cold]
+pub(super) fn told_get_later<'py>(
+    slf: &Bound<'py, Remote>,
+    key: &Bound<'py, PyAny>,
+    default: Option<Py<PyAny>>,
+    version: Maybe<'_, 'py>,
+) -> Object<'py> {
+    let missing = slf.py().get_type::<PyAny>().call0()?;
+    let future = run(slf, Door::Loop, version, |verb| verb.get(key, Some(missing.clone().unbind())))?;
+    let got = (slf.get_type().name()?, action("get", key), future, missing, default);
+    awaited(slf.py(), "awaited_get")?.call1(got)
+}
+
+/// The same for `delete_many`: the table tells how many there were, also where Django does not want to know.
+#[cold]
+pub(super) fn told_delete_many_later<'py>(
+    slf: &Bound<'py, Remote>,
+    keys: &Bound<'py, PyAny>,
+    version: Maybe<'_, 'py>,
+) -> Object<'py> {
+    let future = run(slf, Door::Loop, version, |verb| verb.delete_many_counted(keys))?;
+    let tells = wire(slf.as_super())?.habits.dialect == Dialect::DjangoRedis;
+    let counted = (slf.get_type().name()?, action("delete_many", keys), future, tells);
+    awaited(slf.py(), "awaited_delete_many")?.call1(counted)
+}
+
+fn awaited<'py>(py: Python<'py>, name: &str) -> Object<'py> {
+    py.import("hotclub.tracing")?.getattr(name)
+}
+
 #[cold]
 fn later<'py>(
     slf: &Bound<'py, Remote>,
@@ -147,9 +218,7 @@ fn later<'py>(
     column: &str,
     future: Bound<'py, PyAny>,
 ) -> Object<'py> {
-    static AWAITED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let awaited = AWAITED.import(slf.py(), "hotclub.tracing", "awaited")?;
-    awaited.call1((slf.get_type().name()?, action, column, future))
+    awaited(slf.py(), "awaited")?.call1((slf.get_type().name()?, action, column, future))
 }
 
 pub(super) fn tell_output(object: &Bound<'_, PyAny>) -> Told {

@@ -47,8 +47,7 @@ impl Codec {
                 if *subclasses_are_numbers && value.is_instance_of::<PyInt>() && !is_enum(value)? {
                     return number(&py.get_type::<PyInt>().call1((value,))?, to);
                 }
-                static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let pickled = DUMPS.import(py, "pickle", "dumps")?.call1((value, *protocol))?;
+                let pickled = dumps_of_pickle(py)?.call1((value, *protocol))?;
                 to.extend_from_slice(pickled.cast::<PyBytes>()?.as_bytes());
             }
             Codec::Python { dumps, .. } => {
@@ -80,17 +79,36 @@ impl Codec {
                 if let Some(object) = pickle::read(py, bytes)? {
                     return Ok(object);
                 }
-                static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                LOADS.import(py, "pickle", "loads")?.call1((PyBytes::new(py, bytes),))
+                loads_of_pickle(py)?.call1((PyBytes::new(py, bytes),))
             }
             Codec::Python { loads, .. } => loads.bind(py).call1((PyBytes::new(py, bytes),)),
         }
     }
 }
 
-fn is_enum(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+/// Finds what is needed later; see `wire::warm`.
+pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
+    (dumps_of_pickle(py)?, loads_of_pickle(py)?, enum_class(py)?);
+    Ok(())
+}
+
+fn dumps_of_pickle(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    DUMPS.import(py, "pickle", "dumps")
+}
+
+fn loads_of_pickle(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    LOADS.import(py, "pickle", "loads")
+}
+
+fn enum_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static ENUM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    value.is_instance(ENUM.import(value.py(), "enum", "Enum")?)
+    ENUM.import(py, "enum", "Enum")
+}
+
+fn is_enum(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.is_instance(enum_class(value.py())?)
 }
 
 fn number(value: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<()> {

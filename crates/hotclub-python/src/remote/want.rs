@@ -33,6 +33,8 @@ pub(crate) enum Want {
     Unset,
     /// `delete_many`.
     Deleted,
+    /// How many there were.
+    Counted,
     /// `clear`.
     Cleared,
     /// The replies as they are: one, or a list of them.
@@ -120,12 +122,13 @@ impl Want {
                     PyList::empty(py).into_bound_py_any(py)
                 }
             }
-            Want::Deleted => {
-                let count = replies.try_fold(0, |count, reply| {
+            Want::Deleted | Want::Counted => {
+                let count: i64 = replies.try_fold(0, |count, reply| {
                     Ok::<_, PyErr>(count + reader.integer(reader.got(reply)?)?)
                 })?;
                 DELETED.set(count);
-                if wire.habits.dialect == Dialect::DjangoRedis { count.into_bound_py_any(py) } else { none() }
+                let wanted = matches!(self, Want::Counted) || wire.habits.dialect == Dialect::DjangoRedis;
+                if wanted { count.into_bound_py_any(py) } else { none() }
             }
             Want::Cleared => {
                 replies.try_for_each(|reply| reader.all_done(reader.got(reply)?))?;

@@ -2,6 +2,7 @@
 use super::door::Doors;
 use super::errors;
 use super::value::Codec;
+use crate::settings::{django, of_remote};
 use hotclub::backend::redis::batch::{Answers, Batch};
 use hotclub::backend::redis::config::{Change, Layout, Login, ReadFrom};
 use hotclub::backend::redis::server::{DEFAULT_PORT, Server};
@@ -12,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -123,12 +124,24 @@ static WIRES: Mutex<BTreeMap<String, Arc<Wire>>> = Mutex::new(BTreeMap::new());
 /// use one come and go with the requests.
 const MOST_KEPT: usize = 64;
 
+/// Imports what the verbs will need, so that none of them does it: a thread that imports holds locks, and the child
+/// of a fork at that moment would wait for it for ever.
+fn warm(py: Python<'_>) -> PyResult<()> {
+    django(py)?;
+    of_remote(py)?;
+    super::value::warm(py)?;
+    super::door::warm(py)?;
+    errors::warm(py)?;
+    logger(py).map(drop)
+}
+
 /// The wire of this configuration; made if there is none. `name` tells configurations apart.
 pub(crate) fn open(py: Python<'_>, name: &str, options: &Bound<'_, PyDict>) -> PyResult<Arc<Wire>> {
     let known = || WIRES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(wire) = known().get(name) {
         return Ok(wire.clone());
     }
+    warm(py)?;
     let made = Arc::new(make(py, options)?);
     let mut dropped = Vec::new();
     // Short, and no Python code runs in here: wires that are dropped are so after it.
@@ -234,12 +247,32 @@ fn config(given: &Given<'_, '_>) -> PyResult<RedisConfig> {
     config.pool_limit = given.seconds("pool_limit")?;
     config.pool_size = given.get("pool_size")?;
     config.rest = given.seconds("breaker")?;
-    config.listener = Some(Arc::new(|change: &Change<'_>| Python::attach(|py| log(py, change))));
+    let told = Mutex::new(BTreeSet::new());
+    config.listener = Some(Arc::new(move |change: &Change<'_>| {
+        if is_news(&told, change) {
+            Python::attach(|py| log(py, change));
+        }
+    }));
     Ok(config)
 }
 
+/// Each door finds out for itself that a server is down; one line is enough.
+fn is_news(down: &Mutex<BTreeSet<Server>>, change: &Change<'_>) -> bool {
+    // Threads come here without the GIL, so a fork may copy the lock while it is held: better a line twice.
+    let Ok(mut down) = down.try_lock() else { return true };
+    match change {
+        Change::Down(server, _) => down.insert((*server).clone()),
+        Change::Up(server) => down.remove(server),
+        Change::Primary(_) => true,
+    }
+}
+
+/// `(user, password)`, or as redis-py has it for the default user `(password,)`.
 fn credentials(callable: &Bound<'_, PyAny>) -> Result<Login, String> {
-    let given = callable.call0().and_then(|login| login.extract::<(Option<String>, Option<String>)>());
+    let given = callable.call0().and_then(|login| match login.len()? {
+        1 => Ok((None, login.extract::<(Option<String>,)>()?.0)),
+        _ => login.extract::<(Option<String>, Option<String>)>(),
+    });
     let (username, password) = given.map_err(|error| error.to_string())?;
     Ok(Login { username, password })
 }
@@ -260,20 +293,22 @@ fn tls(given: &Given<'_, '_>) -> PyResult<Option<Tls>> {
 
 /// One line for each change of state, under `hotclub.redis`. A logger that fails must not fail a cache.
 fn log(py: Python<'_>, change: &Change<'_>) {
-    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let method = match change {
         Change::Down(..) => "error",
         Change::Up(..) | Change::Primary(..) => "warning",
     };
-    let logged = LOGGER
-        .get_or_try_init(py, || {
-            let logger = py.import("logging")?.call_method1("getLogger", ("hotclub.redis",))?;
-            Ok::<_, PyErr>(logger.unbind())
-        })
-        .and_then(|logger| {
-            logger.call_method1(py, method, (PyString::new(py, "redis: %s"), change.to_string()))
-        });
+    let logged = logger(py)
+        .and_then(|logger| logger.call_method1(method, (PyString::new(py, "redis: %s"), change.to_string())));
     if let Err(error) = logged {
         error.write_unraisable(py, None);
     }
+}
+
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let logger = LOGGER.get_or_try_init(py, || {
+        let logger = py.import("logging")?.call_method1("getLogger", ("hotclub.redis",))?;
+        Ok::<_, PyErr>(logger.unbind())
+    });
+    logger.map(|logger| logger.bind(py))
 }

@@ -85,7 +85,12 @@ class RedisOptions:
     compressor_path: str | None = None
     #: django-vcache's.
     compress_min_len: int = 1024
+    #: The first signs, all verify; none: nothing is signed.
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    #: While a fleet changes over: values without a signature are read; they are still written, too.
+    signing_read_unsigned: bool = False
+    signing_write_unsigned: bool = False
+    #: True, or what may be unpickled beside harmless classes.
     safe_pickle: bool | tuple[str, ...] = False
 
     ignore_exceptions: bool = False
@@ -221,6 +226,13 @@ def _check(found: Mapping[str, Any], params: Mapping[str, Any]) -> None:
     if found.get("clear") == "prefix" and params.get("KEY_FUNCTION"):
         raise wrong(
             "cannot tell its own keys by their prefix: CLEAR = 'prefix' and KEY_FUNCTION exclude each other"
+        )
+    for name in ("signing_read_unsigned", "signing_write_unsigned"):
+        if found.get(name) and "signing_keys" not in found:
+            raise wrong(f"has {name.upper()} and no SIGNING_KEYS")
+    if found.get("signing_write_unsigned") and not found.get("signing_read_unsigned"):
+        raise wrong(
+            "has SIGNING_WRITE_UNSIGNED, and cannot read that without SIGNING_READ_UNSIGNED"
         )
     codecs = [name for name in ("serializer_path", "compressor_path") if name in found]
     if "serializer" in found and found["dialect"] != "django":

@@ -10,7 +10,11 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
+from hotclub.django.safe_pickle import why_not
+
 DIALECTS = ("django", "django-redis", "vcache")
+#: Of keys that sign: a shorter one can be guessed, and more than these are no rotation.
+FEWEST_BYTES, MOST_KEYS = 16, 8
 
 
 class Text(str):
@@ -172,20 +176,37 @@ def tls_version(value: Any) -> str:
 def keys(value: Any) -> tuple[bytes, ...]:
     """Keys that sign: the first writes, all read."""
     values = (value,) if isinstance(value, (str, bytes)) else value
-    if not isinstance(values, (list, tuple)) or not values:
-        raise ValueError("a list of keys, as text or bytes")
-    if not all(isinstance(key, (str, bytes)) and key for key in values):
-        raise ValueError("a list of keys, as text or bytes")
-    return tuple(key.encode() if isinstance(key, str) else key for key in values)
+    if (
+        isinstance(value, Text)
+        or not isinstance(values, (list, tuple))
+        or not 0 < len(values) <= MOST_KEYS
+        or not all(isinstance(key, (str, bytes)) for key in values)
+    ):
+        raise ValueError(f"a list of up to {MOST_KEYS} keys, as text or bytes")
+    read = tuple(key.encode() if isinstance(key, str) else key for key in values)
+    shortest = min(map(len, read))
+    if shortest < FEWEST_BYTES:
+        raise ValueError(f"keys of at least {FEWEST_BYTES} bytes: one has {shortest}")
+    return tuple(dict.fromkeys(read))
 
 
 def safe_pickle(value: Any) -> bool | tuple[str, ...]:
-    """True, False, or the dotted paths of classes that may be read."""
+    """True, False, or what may be read beside harmless classes: an empty list is True."""
     if isinstance(value, (list, tuple)) and all(isinstance(path, str) for path in value):
-        return tuple(value)
+        for path in value:
+            if reason := why_not(path):
+                raise ValueError(f"a list of other paths than {path!r}: {reason}")
+        return tuple(value) or True
     if value not in (True, False):
         raise ValueError("True, False or a list of dotted paths")
     return bool(value)
+
+
+def plain_yes(value: Any) -> bool:
+    """True or False, which a URL does not say: caches of one URL share a codec."""
+    if isinstance(value, Text):
+        raise ValueError("in OPTIONS and not in a URL")
+    return yes(value)
 
 
 def pickle_version(value: Any) -> int:

@@ -30,8 +30,12 @@ pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, Link>, time:
 /// Has a task of the loop connect.
 #[cold]
 pub(super) fn connect(link: &Bound<'_, Link>, loop_: &Bound<'_, PyAny>) -> PyResult<()> {
+    start(link.py())?.call1((loop_, link)).map(drop)
+}
+
+pub(super) fn start(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    START.import(link.py(), "hotclub._connect", "start")?.call1((loop_, link)).map(drop)
+    START.import(py, "hotclub._connect", "start")
 }
 
 /// Whether nobody waits any more.

@@ -5,13 +5,15 @@ use super::super::wire::Wire;
 use super::callbacks::{call_later, call_soon, connect, is_done, settle};
 use super::queue::{Queue, Waiting};
 use super::socket::{Greeting, Phase};
-use super::{LARGE, new_future};
+use super::{LARGE, new_future, threaded};
 use hotclub::backend::redis::batch::{Batch, Received, Replies};
 use hotclub::backend::redis::breaker::Breaker;
 use hotclub::backend::redis::error::Problem;
+use hotclub::backend::redis::handshake::Role;
 use hotclub::backend::redis::resp::Skim;
 use hotclub::backend::redis::server::Server;
 use hotclub::backend::redis::stream::Stream;
+use hotclub::backend::redis::topology::course::first_redirect;
 use hotclub::clock::Clock;
 use parking_lot::Mutex;
 use pyo3::intern;
@@ -27,9 +29,10 @@ use std::time::{Duration, Instant};
 pub(crate) struct Link {
     wire: Weak<Wire>,
     loop_: Py<PyWeakrefReference>,
-    /// The place of the server among those of the configuration.
-    number: usize,
     server: Server,
+    role: Role,
+    /// The server was found, and may not be the right one for ever.
+    found: bool,
     breaker: Breaker,
     // Held for a moment, and never while Python code runs: what answers mean is found out after it is let go.
     state: Mutex<State>,
@@ -63,12 +66,19 @@ enum Next {
 }
 
 impl Link {
-    pub(super) fn new(wire: &Arc<Wire>, loop_: Py<PyWeakrefReference>, number: usize) -> Self {
+    pub(super) fn new(
+        wire: &Arc<Wire>,
+        loop_: Py<PyWeakrefReference>,
+        server: Server,
+        role: Role,
+        found: bool,
+    ) -> Self {
         Link {
-            server: wire.client.config().servers[number].clone(),
+            server,
+            role,
+            found,
             wire: Arc::downgrade(wire),
             loop_,
-            number,
             breaker: Breaker::default(),
             state: Mutex::default(),
         }
@@ -90,11 +100,14 @@ impl Link {
     pub(super) fn ask<'py>(
         slf: &Bound<'py, Self>,
         loop_: &Bound<'py, PyAny>,
-        wire: &Wire,
+        wire: &Arc<Wire>,
         batch: &Batch,
         want: Want,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
+        if this.found && this.breaker.check(wire.client.config()).is_err() {
+            return threaded::ask(loop_, wire, batch.clone(), want);
+        }
         let future = new_future(loop_)?;
         if let Err(problem) = this.breaker.check(wire.client.config()) {
             let error = problem.into_error(batch.verb(), batch.effect(), &this.server.to_string());
@@ -104,7 +117,7 @@ impl Link {
         }
         let (next, time) = {
             let mut state = this.state.lock();
-            state.queue.push(batch, future.clone().unbind(), want);
+            state.queue.push(batch, future.clone().unbind(), want, this.found);
             let alone = state.queue.waiting.len() == 1;
             state.crowded |= !alone;
             let next = match &state.phase {
@@ -172,8 +185,13 @@ impl Link {
         }
     }
 
-    fn give_up(&self, py: Python<'_>, wire: &Wire, requests: Vec<Waiting>, problem: &Problem) {
-        for Waiting { future, want, verb, effect, .. } in requests {
+    fn give_up(&self, py: Python<'_>, wire: &Arc<Wire>, requests: Vec<Waiting>, problem: &Problem) {
+        for Waiting { future, want, verb, effect, detour, .. } in requests {
+            // Another server may have taken the place of this one: who looks for it may wait.
+            if let (Some(batch), Some(loop_)) = (detour, self.running(py)) {
+                threaded::instead(&loop_, wire, *batch, want, future.bind(py));
+                continue;
+            }
             let error = problem.clone().into_error(verb, effect, &self.server.to_string());
             let error = errors::exception(py, &error, wire.habits.client);
             settle(wire, future.bind(py), &want, || Err(error));
@@ -263,7 +281,7 @@ impl Link {
     /// Reads answers out of what was received; how many bytes they were.
     fn answers(
         slf: &Bound<'_, Self>,
-        wire: &Wire,
+        wire: &Arc<Wire>,
         received: &Received,
         skim: &mut Skim,
     ) -> Result<usize, Problem> {
@@ -277,6 +295,12 @@ impl Link {
             let replies = Replies::over(&bytes[..end]);
             done += end;
             match answered {
+                Answered::Request(Waiting { future, want, detour: Some(batch), replies: count, .. })
+                    if first_redirect(&bytes[..end], count, &this.server).is_some() =>
+                {
+                    let Some(loop_) = this.running(py) else { return Ok(done) };
+                    threaded::instead(&loop_, wire, *batch, want, future.bind(py));
+                }
                 Answered::Request(Waiting { future, want, verb, effect, .. }) => {
                     let asked = Asked { verb, effect, place: wire.client.place() };
                     settle(wire, future.bind(py), &want, || want.read(py, wire, asked, replies));
@@ -298,7 +322,7 @@ impl Link {
         let config = wire.client.config();
         let stream = Stream::adopt(socket, &this.server, config.tls.as_ref())?;
         stream.set_nonblocking().map_err(|error| Problem::lost(&error))?;
-        let greeting = Greeting::new(config, this.number)?;
+        let greeting = Greeting::new(config, this.role)?;
         let mut state = this.state.lock();
         if matches!(state.phase, Phase::Connecting(_)) {
             state.phase = Phase::new(stream, greeting);

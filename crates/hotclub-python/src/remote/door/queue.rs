@@ -20,6 +20,8 @@ pub(super) struct Waiting {
     pub(super) since: u64,
     /// It was sent again after a connection broke.
     pub(super) again: bool,
+    /// The whole of it, where the servers must be found: what this one does not do goes the way of a thread.
+    pub(super) detour: Option<Box<Batch>>,
 }
 
 /// Requests in the order in which they are answered. Their bytes are kept until then, to be sent again if the
@@ -37,7 +39,7 @@ pub(super) struct Queue {
 const MOST_SPARE: usize = 1 << 20;
 
 impl Queue {
-    pub(super) fn push(&mut self, batch: &Batch, future: Py<PyAny>, want: Want) {
+    pub(super) fn push(&mut self, batch: &Batch, future: Py<PyAny>, want: Want, detour: bool) {
         self.bytes.extend_from_slice(batch.bytes());
         self.waiting.push_back(Waiting {
             future,
@@ -48,6 +50,7 @@ impl Queue {
             length: batch.bytes().len(),
             since: Clock::system().now_ms(),
             again: false,
+            detour: detour.then(|| Box::new(batch.clone())),
         });
     }
 
@@ -122,12 +125,13 @@ impl Queue {
             let unsent = at >= old.sent;
             at += waiting.length;
             let in_time = u128::from(now.saturating_sub(waiting.since)) < limit.as_millis();
-            let safe = unsent || (!waiting.again && waiting.effect != Effect::Once);
+            let safe = !waiting.again && (unsent || waiting.effect != Effect::Once);
             if may_retry && in_time && safe {
-                waiting.again |= !unsent;
+                waiting.again = true;
                 self.bytes.extend_from_slice(bytes);
                 self.waiting.push_back(waiting);
             } else {
+                waiting.detour.take_if(|_| !unsent && waiting.effect == Effect::Once);
                 given_up.push(waiting);
             }
         }

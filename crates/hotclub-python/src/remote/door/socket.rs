@@ -27,9 +27,9 @@ pub(super) struct Greeting {
 }
 
 impl Greeting {
-    pub(super) fn new(config: &RedisConfig, number: usize) -> Result<Self, Problem> {
+    pub(super) fn new(config: &RedisConfig, role: Role) -> Result<Self, Problem> {
         let mut batch = Batch::default();
-        handshake::greet(&mut batch, config, Role::Data(number))?;
+        handshake::greet(&mut batch, config, role)?;
         Ok(Greeting { replies: batch.len(), batch, sent: 0 })
     }
 }

@@ -1,7 +1,8 @@
-//! The road for servers that must first be found: Sentinel and Cluster. A thread of the loop's own pool takes the
-//! blocking door, which knows how to find them and where to go when they move.
+//! The road through a thread of the loop's own pool, which takes the blocking door.
 //!
-//! It costs a thread's hop for each call. The future, the errors and the limits are those of the other road.
+//! In a cluster and behind sentinels that door knows how to find servers, and where to go when they move. What one
+//! server can do goes over the loop's own socket; everything else, and what that server does not do after all,
+//! goes this way. It costs a thread's hop. The future, the errors and the limits are the same.
 use super::super::want::Want;
 use super::super::wire::{Scratch, Wire};
 use hotclub::backend::redis::batch::Batch;
@@ -12,25 +13,76 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use std::sync::Arc;
 
+/// Has a thread do something; a future brings what comes of it.
+pub(super) fn run<'py>(
+    loop_: &Bound<'py, PyAny>,
+    work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = loop_.py();
+    let job = Mutex::new(Some(work));
+    let work = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
+        let work = job.lock().take();
+        let work = work.ok_or_else(|| PyRuntimeError::new_err("a request is sent once"))?;
+        work(arguments.py())
+    };
+    let work = PyCFunction::new_closure(py, None, None, work)?;
+    loop_.call_method1(intern!(py, "run_in_executor"), (py.None(), work))
+}
+
 /// Has a thread send the batch; a future brings what is wanted of the replies.
 pub(super) fn ask<'py>(
     loop_: &Bound<'py, PyAny>,
     wire: &Arc<Wire>,
-    batch: &Batch,
+    batch: Batch,
     want: Want,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = loop_.py();
     let wire = wire.clone();
-    let job = Mutex::new(Some((batch.clone(), want)));
-    let work = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
-        let py = arguments.py();
-        let (batch, want) =
-            job.lock().take().ok_or_else(|| PyRuntimeError::new_err("a request is sent once"))?;
+    run(loop_, move |py| {
         let mut scratch = Scratch::take();
         let done = super::super::run::exchange(py, &wire, &batch, &mut scratch.answers, &want);
         scratch.put_back();
         done.map(Bound::unbind)
+    })
+}
+
+/// The same for a future that somebody waits for already.
+pub(super) fn instead<'py>(
+    loop_: &Bound<'py, PyAny>,
+    wire: &Arc<Wire>,
+    batch: Batch,
+    want: Want,
+    future: &Bound<'py, PyAny>,
+) {
+    if let Err(error) = try_instead(loop_, wire, batch, want, future) {
+        // The loop is closing: nobody will wait much longer.
+        if let Err(error) = future.call_method1(intern!(loop_.py(), "set_exception"), (error,)) {
+            error.write_unraisable(loop_.py(), Some(future));
+        }
+    }
+}
+
+fn try_instead<'py>(
+    loop_: &Bound<'py, PyAny>,
+    wire: &Arc<Wire>,
+    batch: Batch,
+    want: Want,
+    future: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = loop_.py();
+    let work = ask(loop_, wire, batch, want)?;
+    let waited_for = future.clone().unbind();
+    let hand_over = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+        let (py, work) = (arguments.py(), arguments.get_item(0)?);
+        let future = waited_for.bind(py);
+        if super::callbacks::is_done(future) {
+            return Ok(());
+        }
+        let told = match work.call_method0(intern!(py, "result")) {
+            Ok(answer) => future.call_method1(intern!(py, "set_result"), (answer,)),
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        };
+        told.map(drop)
     };
-    let work = PyCFunction::new_closure(py, None, None, work)?;
-    loop_.call_method1(intern!(py, "run_in_executor"), (py.None(), work))
+    let hand_over = PyCFunction::new_closure(py, None, None, hand_over)?;
+    work.call_method1(intern!(py, "add_done_callback"), (hand_over,)).map(drop)
 }

@@ -1,0 +1,362 @@
+"""Caches on a server, used before a fork: right values on both sides, no hang, no shared connection."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import programs
+from backends import SHARED, Backend
+from clocks import until
+from packages import need_package
+from test_processes import FORKING
+
+FORKING_ASYNC = (
+    FORKING
+    + """
+import asyncio, gc, time
+default, other = caches["default"], caches["other"]
+both = (default, other)
+
+async def their_ids():
+    return {await cache._aexecute(["CLIENT", "ID"]) for cache in both}
+
+def ids(run=asyncio.run):
+    # The connections that this process uses now.
+    return {cache._execute(["CLIENT", "ID"]) for cache in both} | run(their_ids())
+
+async def ahammer(name, turns):
+    async def one(cache, key):
+        for number in range(turns):
+            await cache.aset(key, [key, number])
+            assert await cache.aget(key) == [key, number], key
+            await cache.aincr(key + "n")
+    await asyncio.gather(*(one(cache, f"{name}-{task}") for cache in both for task in range(4)))
+
+def hammer(name, turns=100, run=asyncio.run):
+    for cache in both:
+        cache.set_many({f"{name}-{task}n": 0 for task in range(4)})
+        cache.set(name, 0)
+    for number in range(turns):
+        for cache in both:
+            cache.set(name + "k", {name: number})
+            assert cache.get(name + "k") == {name: number}
+            assert cache.incr(name) == number + 1
+    run(ahammer(name, turns))
+    for cache in both:
+        assert cache.get_many([f"{name}-{task}n" for task in range(4)]) == {
+            f"{name}-{task}n": turns for task in range(4)
+        }
+
+def beside(child_work, parent_work):
+    # Both at the same time.
+    child = os.fork()
+    if child == 0:
+        signal.alarm(4)
+        try:
+            child_work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    signal.alarm(8)
+    parent_work()
+    _, status = os.waitpid(child, 0)
+    signal.alarm(0)
+    assert status == 0, f"the child ended with {status}"
+"""
+)
+
+each_backend = pytest.mark.parametrize("backend", SHARED, ids=lambda backend: backend.name)
+
+
+def check(backend: Backend, program: str) -> None:
+    aliases = {"default": backend.settings(), "other": backend.settings()}
+    assert programs.run(FORKING_ASYNC + program, aliases, limit=60).strip() == "done"
+
+
+@each_backend
+def test_parent_and_child_use_what_was_used_before_the_fork(backend: Any) -> None:
+    check(
+        backend,
+        """
+hammer("before", 10)
+for turn in range(3):
+    beside(lambda: hammer("child"), lambda: hammer("parent"))
+in_child(lambda: beside(lambda: hammer("grandchild"), lambda: hammer("child")))
+hammer("after", 10)
+print("done")
+""",
+    )
+
+
+@each_backend
+def test_no_connection_is_used_on_both_sides(backend: Any) -> None:
+    check(
+        backend,
+        """
+before = ids()
+read, write = os.pipe()
+def child():
+    os.write(write, repr(ids()).encode())
+in_child(child)
+childs = eval(os.read(read, 1000))
+assert not childs & before, (childs, before)
+# The parent's blocking connections are as they were: the child did not end them.
+assert {cache._execute(["CLIENT", "ID"]) for cache in both} <= before
+assert len(childs) == len(before) == 4
+print("done")
+""",
+    )
+
+
+@each_backend
+def test_a_loop_that_is_open_at_the_fork_goes_on_in_the_parent(backend: Any) -> None:
+    check(
+        backend,
+        """
+loop = asyncio.new_event_loop()
+hammer("before", 10, loop.run_until_complete)
+connections = loop.run_until_complete(their_ids())
+def child():
+    hammer("child")
+    gc.collect()
+beside(child, lambda: hammer("parent", run=loop.run_until_complete))
+assert loop.run_until_complete(their_ids()) == connections
+loop.close()
+print("done")
+""",
+    )
+
+
+@each_backend
+def test_a_fork_in_a_running_loop_with_requests_in_flight(backend: Any) -> None:
+    check(
+        backend,
+        """
+async def main():
+    keys = [str(number) for number in range(200)]
+    await default.aset_many({key: [key] for key in keys})
+    for pause in (0, 0, 0.001):
+        asked = [asyncio.ensure_future(default.aget(key)) for key in keys]
+        await asyncio.sleep(pause)
+        in_child(lambda: hammer("child", 20))
+        assert await asyncio.gather(*asked) == [[key] for key in keys]
+    await ahammer("after", 10)
+for cache in both:
+    cache.set_many({f"after-{task}n": 0 for task in range(4)})
+asyncio.run(main())
+print("done")
+""",
+    )
+
+
+@each_backend
+def test_children_forked_beside_busy_loops_work(backend: Any) -> None:
+    check(
+        backend,
+        """
+sys.setswitchinterval(1e-4)
+stop, failed = threading.Event(), []
+async def busy(name):
+    while not stop.is_set():
+        await ahammer(name, 5)
+def thread(name):
+    try:
+        asyncio.run(busy(name))
+    except BaseException as error:
+        failed.append(error)
+for name in ("t0", "t1"):
+    for cache in both:
+        cache.set_many({f"{name}-{task}n": 0 for task in range(4)})
+threads = [threading.Thread(target=thread, args=(name,)) for name in ("t0", "t1")]
+for one in threads: one.start()
+try:
+    for turn in range(15):
+        in_child(lambda: hammer(f"child{turn}", 5))
+finally:
+    stop.set()
+for one in threads: one.join(10)
+assert not failed and not any(one.is_alive() for one in threads), failed
+hammer("after", 10)
+print("done")
+""",
+    )
+
+
+@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+@pytest.mark.parametrize("wait", [0, 0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015])
+def test_a_fork_beside_the_very_first_use(backend: Any, wait: float) -> None:
+    """What is imported or made at the first use, in a thread that the child does not have."""
+    check(
+        backend,
+        f"""
+# Opened before: finding a class takes locks of Python and Django.
+started = threading.Barrier(2)
+def first():
+    started.wait()
+    hammer("first", 1)
+thread = threading.Thread(target=first)
+thread.start()
+started.wait()
+time.sleep({wait})
+in_child(lambda: hammer("child", 1))
+thread.join(10)
+assert not thread.is_alive()
+print("done")
+""",
+    )
+
+
+@each_backend
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_multiprocessing_share_the_entries(backend: Any, method: str) -> None:
+    check(
+        backend,
+        f"""
+import multiprocessing
+import children
+cache.set("parent", 1)
+hammer("before", 5)
+with multiprocessing.get_context({method!r}).Pool(2) as pool:
+    answers = pool.map(children.work, [settings.CACHES] * 6)
+    pool.close()
+    pool.join()
+assert answers == [1] * 6, answers
+assert cache.get("child") == 1
+hammer("after", 5)
+print("done")
+""",
+    )
+
+
+@contextmanager
+def running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Any]:
+    """A server of processes, ended with all of them; what it said is in a file."""
+    log = folder / "log"
+    with open(log, "wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env={**os.environ, **environment, "PYTHONPATH": str(programs.TESTS)},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    except BaseException as error:
+        error.add_note(log.read_text(errors="replace")[-5000:])
+        raise
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(str(self._path))
+
+
+def asked(path: Path) -> Any:
+    """One request on a connection of its own; None while nobody answers."""
+    connection = UnixConnection(path)
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        assert response.status == 200, response.status
+        return json.loads(response.read())
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+def test_gunicorn_with_preload_and_two_workers(
+    backend: Any, configure: Any, tmp_path: Path
+) -> None:
+    need_package("gunicorn")
+    aliases = {"default": backend.settings(), "other": backend.settings()}
+    cache = configure(**aliases)["default"]
+    cache.set("requests", 0, None)
+    path = tmp_path / "socket"
+    command = [
+        "-m",
+        "gunicorn",
+        "--preload",
+        "--workers",
+        "2",
+        "--bind",
+        f"unix:{path}",
+        "--timeout",
+        "20",
+    ]
+    with running([*command, "forked_site"], tmp_path, {"FORKED_SITE": json.dumps(aliases)}):
+        until(lambda: asked(path), limit=20)
+        answers = [asked(path) for _ in range(150)]
+        assert {count for _, count in answers} == set(range(2, 152))
+        workers = {pid for pid, _ in answers}
+        assert len(workers) == 2
+        assert cache.get(f"default-request-{workers.pop()}")
+        assert cache.get("requests") == 151
+
+
+@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+def test_celery_with_its_prefork_pool(backend: Any, configure: Any, tmp_path: Path) -> None:
+    need_package("celery")
+    aliases = {"default": backend.settings(), "other": backend.settings()}
+    cache = configure(**aliases)["default"]
+    cache.set("tasks", 0, None)
+    broker = tmp_path / "broker"
+    (broker / "control").mkdir(parents=True)
+    environment = {"FORKED_SITE": json.dumps(aliases), "FORKED_SITE_BROKER": str(broker)}
+    command = [
+        "-m",
+        "celery",
+        "-A",
+        "forked_site",
+        "worker",
+        "--pool",
+        "prefork",
+        "--concurrency",
+        "2",
+    ]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
+    send = "import forked_site; [forked_site.app.send_task('count', (n,)) for n in range(40)]"
+    done = [f"done-{number}" for number in range(40)]
+    subprocess.run(
+        [sys.executable, "-c", send],
+        check=True,
+        timeout=30,
+        env={**os.environ, **environment, "PYTHONPATH": str(programs.TESTS)},
+    )
+    with running([*command, *quiet], tmp_path, environment):
+        until(lambda: cache.get("tasks") == 40, limit=40)
+        assert len(set(cache.get_many(done).values())) == 2
