@@ -3,10 +3,12 @@
 use crate::counts;
 use crate::places;
 use crate::python::{DJANGO, Interpreter, NEWEST_DJANGO, OLDEST_DJANGO, Series};
-use crate::shell::{Failure, Result};
+use crate::shell::{Failure, Result, Run, side_by_side};
 use crate::test::{Context, Done, wheel};
 use crate::venv::Venv;
 
+/// How many pairs are tested at the same time.
+const AT_ONCE: usize = 2;
 /// What pytest says when it found no test.
 const NO_TESTS: i32 = 5;
 
@@ -81,13 +83,20 @@ pub(crate) fn note_what_is_missing(context: &Context, done: &mut Done) -> Result
     Ok(())
 }
 
-/// Every Python test, on every pair.
+/// Every Python test, on every pair: side by side, because much of the time is waiting for servers and processes.
 pub(crate) fn test_all(context: &Context) -> Result<Done> {
     let mut done = Done::default();
-    for pair in pairs(context)? {
-        test_pair(&pair, &[], &mut done)?;
-        done.remark(&pair.name());
+    let pairs = pairs(context)?;
+    let mut runs = Vec::new();
+    for pair in &pairs {
+        runs.push((format!("python-{}", pair.name()), pytest(pair, &[])?));
     }
+    for some in runs.chunks(AT_ONCE) {
+        for ((_, run), ended) in some.iter().zip(side_by_side(some)?) {
+            done.add(run, &ended, counts::of_pytest(&ended.output));
+        }
+    }
+    pairs.iter().for_each(|pair| done.remark(&pair.name()));
     note_what_is_missing(context, &mut done)?;
     Ok(done)
 }
@@ -101,6 +110,18 @@ pub(crate) fn test_room(context: &Context) -> Result<Done> {
 }
 
 fn test_pair(pair: &Pair<'_>, selection: &[&str], done: &mut Done) -> Result<()> {
+    let run = pytest(pair, selection)?;
+    let ended = run.show_and_read(&places::log(&format!("python-{}", pair.name())))?;
+    if ended.code() == Some(NO_TESTS) && !selection.is_empty() {
+        done.remark("no Python test names it");
+    } else {
+        done.add(&run, &ended, counts::of_pytest(&ended.output));
+    }
+    Ok(())
+}
+
+/// The tests in the environment of a pair, made ready for them.
+fn pytest(pair: &Pair<'_>, selection: &[&str]) -> Result<Run> {
     places::required("python/tests", "the Python tests are there")?;
     let venv = pair.venv()?;
     let requirements = places::root().join("python/tests/requirements.txt");
@@ -109,12 +130,5 @@ fn test_pair(pair: &Pair<'_>, selection: &[&str], done: &mut Done) -> Result<()>
     } else {
         venv.require(&["pytest>=8"], None)?;
     }
-    let run = venv.run(["-m", "pytest", "python/tests"]).args(selection).minutes(20);
-    let ended = run.show_and_read(&places::log(&format!("python-{}", pair.name())))?;
-    if ended.code() == Some(NO_TESTS) && !selection.is_empty() {
-        done.remark("no Python test names it");
-    } else {
-        done.add(&run, &ended, counts::of_pytest(&ended.output));
-    }
-    Ok(())
+    Ok(venv.run(["-m", "pytest", "python/tests"]).args(selection).minutes(20))
 }
