@@ -358,6 +358,7 @@ impl Builder {
         Cache(Arc::new(Core {
             scheme: backend.scheme(),
             inline: backend.capability().inline,
+            keeps_flags: backend.capability().flags,
             backend,
             namespace: Namespace::new(self.prefix, self.version, self.key_function),
             default_life: self.life,

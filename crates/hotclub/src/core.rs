@@ -1,7 +1,7 @@
 //! What both doors share, written once: keys, codec, timeouts, flights, and the rows of the trace.
 use crate::backend::{Backend, Condition, GetOptions, Item, SetOptions};
-use crate::codec::Codec;
-use crate::entry::Entry;
+use crate::codec::{Codec, envelope};
+use crate::entry::{Entry, Flags};
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use crate::fill::flight::Flights;
 use crate::key::{FullKey, Namespace};
@@ -19,6 +19,8 @@ pub(crate) struct Core {
     pub(crate) scheme: &'static str,
     /// The backend never waits: async verbs take its blocking door.
     pub(crate) inline: bool,
+    /// Flags are kept beside the value; else the bytes say what they would.
+    pub(crate) keeps_flags: bool,
     pub(crate) namespace: Namespace,
     pub(crate) default_life: Life,
     pub(crate) jitter: f64,
@@ -72,13 +74,25 @@ impl Core {
         timeout: Timeout,
         condition: Condition,
     ) -> Result<(bytes::Bytes, SetOptions)> {
-        let (bytes, flags) = self.codec.encode(value).map_err(|error| error.at(self.scheme, action))?;
+        let (bytes, flags) = self.encode(value).map_err(|error| error.at(self.scheme, action))?;
         Ok((bytes, SetOptions::new(self.life(timeout)).flags(flags).when(condition)))
+    }
+
+    /// A value as it is stored.
+    fn encode<T: Serialize + ?Sized>(&self, value: &T) -> Result<(bytes::Bytes, Flags)> {
+        let (bytes, flags) = self.codec.encode(value)?;
+        Ok(if self.keeps_flags { (bytes, flags) } else { (envelope::close(bytes, flags), Flags::RAW) })
+    }
+
+    /// What was stored, as the codec wrote it.
+    fn content<'e>(&self, entry: &'e Entry) -> (&'e [u8], Flags) {
+        if self.keeps_flags { (&entry.value, entry.flags) } else { envelope::open(&entry.value) }
     }
 
     pub(crate) fn open<T: DeserializeOwned>(&self, key: &str, entry: &Entry) -> Result<T> {
         let named = |error: Error| error.at(self.scheme, "get").in_place(format!("key {key:?}"));
-        Codec::decode(&entry.value, entry.flags).map_err(named)
+        let (bytes, flags) = self.content(entry);
+        Codec::decode(bytes, flags).map_err(named)
     }
 
     pub(crate) fn open_maybe<T: DeserializeOwned>(
@@ -126,7 +140,10 @@ impl Core {
     pub(crate) fn trace_get(&self, call: Call, key: &str, got: &Result<Option<Entry>>) {
         call.end(|| Step {
             get_result: match got {
-                Ok(Some(entry)) => Codec::preview(&entry.value, entry.flags),
+                Ok(Some(entry)) => {
+                    let (bytes, flags) = self.content(entry);
+                    Codec::preview(bytes, flags)
+                }
                 Ok(None) => "None".to_owned(),
                 Err(_) => String::new(),
             },
@@ -207,7 +224,7 @@ pub(crate) fn random_fraction() -> f64 {
 /// A batch of entries on its way to `set_many`: full keys, bytes and the caller's keys.
 pub(crate) struct Batch {
     full_keys: Vec<FullKey>,
-    values: Vec<(bytes::Bytes, crate::entry::Flags)>,
+    values: Vec<(bytes::Bytes, Flags)>,
     pub(crate) keys: Vec<String>,
 }
 
@@ -220,7 +237,7 @@ impl Batch {
         let mut batch = Batch { full_keys: Vec::new(), values: Vec::new(), keys: Vec::new() };
         for (key, value) in items {
             batch.full_keys.push(core.full_key(key.as_ref())?);
-            let encoded = core.codec.encode(&value).map_err(|error| {
+            let encoded = core.encode(&value).map_err(|error| {
                 error.at(core.scheme, "set_many").in_place(format!("key {:?}", key.as_ref()))
             })?;
             batch.values.push(encoded);

@@ -171,9 +171,15 @@ fn a_registry_takes_rooms_of_others() {
         let size = options.take_integer("size")?.unwrap_or(1 << 20);
         Ok(Arc::new(MemoryBackend::new(hotclub::backend::memory::MemoryConfig::bytes(size as usize))))
     };
-    registry.register(hotclub::Room { scheme: "mine", options: &[("size", "in bytes")], open });
+    registry.register(hotclub::Room {
+        scheme: "mine",
+        aliases: &["our"],
+        options: &[("size", "in bytes")],
+        open,
+    });
     let cache = registry.open("mine://?size=5000").unwrap();
     assert_eq!(cache.backend().capability().max_value, Some(5000));
+    assert!(registry.open("our://?size=5000").is_ok());
     let message = registry.open("mine://?sise=5000").unwrap_err().to_string();
     assert!(message.contains("sise") && message.contains("known are size"), "{message}");
 }

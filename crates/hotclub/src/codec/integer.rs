@@ -21,6 +21,40 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<i128> {
     std::str::from_utf8(bytes).ok()?.trim_matches(' ').parse().ok()
 }
 
+/// Whether Python's `int(bytes)` takes this for a number: white space around it, a sign, leading zeros and single
+/// underscores between digits are no hindrance, more than 4,300 digits are.
+pub(crate) fn is_pythons(bytes: &[u8]) -> bool {
+    let digits = match trimmed(bytes) {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    let groups = digits.split(|&byte| byte == b'_');
+    let is_number = |group: &[u8]| !group.is_empty() && group.iter().all(u8::is_ascii_digit);
+    // Most values are long and no numbers: the first byte tells.
+    digits.first().is_some_and(u8::is_ascii_digit)
+        && groups.clone().all(is_number)
+        && groups.map(<[u8]>::len).sum::<usize>() <= MOST_DIGITS
+}
+
+/// `sys.int_info.default_max_str_digits`.
+const MOST_DIGITS: usize = 4300;
+
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = bytes.iter().position(|byte| !is_space(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &bytes[start..end]
+}
+
+/// Parses what [`is_pythons`]; `None` also for a number that does not fit.
+fn parse_pythons(bytes: &[u8]) -> Option<i128> {
+    if !is_pythons(bytes) {
+        return None;
+    }
+    let digits: Vec<u8> = trimmed(bytes).iter().copied().filter(|&byte| byte != b'_').collect();
+    parse(&digits)
+}
+
 /// The sum of stored digits and a delta.
 pub(crate) fn add(bytes: &[u8], delta: i128) -> Result<i128> {
     let not_an_integer = |message: &str| Error::new(ErrorKind::NotAnInteger, message);
@@ -29,8 +63,13 @@ pub(crate) fn add(bytes: &[u8], delta: i128) -> Result<i128> {
 }
 
 pub(super) fn decode<'de, T: serde::Deserialize<'de>>(bytes: &[u8]) -> Result<T> {
-    let number =
-        parse(bytes).ok_or_else(|| corrupt("the entry is marked as a whole number and holds none"))?;
+    let number = parse(bytes).or_else(|| parse_pythons(bytes)).ok_or_else(|| {
+        corrupt(if is_pythons(bytes) {
+            "the whole number does not fit into 128 bits"
+        } else {
+            "the entry is marked as a whole number and holds none"
+        })
+    })?;
     T::deserialize(Number(number)).map_err(|error| corrupt(error.0))
 }
 
@@ -184,4 +223,61 @@ impl Serializer for Probe {
         serialize_struct(&'static str, usize) SerializeStruct,
         serialize_struct_variant(&'static str, u32, &'static str, usize) SerializeStructVariant,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each line was tried in Python 3.13: `int(b"…")`.
+    #[test]
+    fn numbers_are_what_python_takes_for_numbers() {
+        for (bytes, number) in [
+            (&b"42"[..], 42),
+            (b" 12 ", 12),
+            (b"\t\n\x0b\x0c\r 12\r\n", 12),
+            (b"+5", 5),
+            (b"-7", -7),
+            (b"1_000", 1000),
+            (b"+1_0_0", 100),
+            (b"0012", 12),
+            (b"-0", 0),
+            (b"0_0", 0),
+        ] {
+            assert!(is_pythons(bytes), "{}", bytes.escape_ascii());
+            assert_eq!(decode::<i64>(bytes).unwrap(), number, "{}", bytes.escape_ascii());
+        }
+        for bytes in [
+            &b""[..],
+            b" ",
+            b"+",
+            b"--1",
+            b"+-1",
+            b"- 1",
+            b"1 2",
+            b"_1",
+            b"1_",
+            b"1__0",
+            b"+_1",
+            b"1.0",
+            b"0x10",
+            b"1e3",
+            b"\x1c12",
+            b"\x8512",
+            b"12\0",
+            "\u{663}".as_bytes(),
+            b"\x80\x05K*.",
+        ] {
+            assert!(!is_pythons(bytes), "{}", bytes.escape_ascii());
+            assert!(decode::<i64>(bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_have_an_end() {
+        assert!(is_pythons(&[b'9'; MOST_DIGITS]) && !is_pythons(&[b'9'; MOST_DIGITS + 1]));
+        let error = decode::<i128>(&[b'9'; 40]).unwrap_err();
+        assert!(error.to_string().contains("128 bits"), "{error}");
+        assert_eq!(decode::<i128>(b"1208925819614629174706176").unwrap(), 1 << 80);
+    }
 }

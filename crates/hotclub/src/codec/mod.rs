@@ -2,7 +2,7 @@
 //!
 //! Whole numbers are decimal digits under every codec, so that `incr` works on them; everything else is
 //! written by the cache's codec. What was written is kept in the entry's [`Flags`], and reading goes by
-//! those, so a cache reads what another codec wrote.
+//! those, so a cache reads what another codec wrote. Where flags are not kept, `envelope.rs` says it in the bytes.
 use crate::entry::Flags;
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) mod envelope;
 pub(crate) mod integer;
 #[cfg(feature = "json")]
 mod json;

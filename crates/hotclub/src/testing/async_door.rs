@@ -51,6 +51,10 @@ macro_rules! script {
 
 /// One script of verbs through each door, on keys of its own; then the verbs without keys.
 pub fn every_verb_answers_as_its_blocking_twin(fixture: &Fixture) {
+    fixture.within(|| compare_the_doors(fixture));
+}
+
+fn compare_the_doors(fixture: &Fixture) {
     let backend = fixture.backend();
     let (blocking, waiting) = ("blocking", "async");
     let one = script!(

@@ -4,6 +4,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::entry::Entry;
 use crate::timeout::Life;
 use bytes::Bytes;
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +20,17 @@ pub struct Fixture {
     backend: Arc<dyn Backend>,
     hand: Option<ManualClock>,
     unit: Duration,
+    runtime: Option<Runtime>,
+}
+
+/// Enters a runtime, does the work there, and leaves it.
+struct Runtime(Box<Enter>);
+type Enter = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runtime")
+    }
 }
 
 impl Fixture {
@@ -26,12 +38,12 @@ impl Fixture {
     pub fn by_hand<B: Backend>(make: impl FnOnce(Clock) -> B) -> Self {
         let hand = ManualClock::new();
         let backend = Arc::new(make(hand.clock()));
-        Fixture { backend, hand: Some(hand), unit: Duration::from_secs(60) }
+        Fixture { backend, hand: Some(hand), unit: Duration::from_secs(60), runtime: None }
     }
 
     /// A backend whose clock cannot be moved: the cases about time wait for real, in units of a second.
     pub fn in_real_time<B: Backend>(make: impl FnOnce() -> B) -> Self {
-        Fixture { backend: Arc::new(make()), hand: None, unit: Duration::from_secs(1) }
+        Fixture { backend: Arc::new(make()), hand: None, unit: Duration::from_secs(1), runtime: None }
     }
 
     /// The same with another unit, for backends that know times shorter than a second.
@@ -39,6 +51,31 @@ impl Fixture {
     pub fn with_unit(mut self, unit: Duration) -> Self {
         self.unit = unit;
         self
+    }
+
+    /// The same for a backend whose async door needs a runtime: `enter` does what it is given within one.
+    ///
+    /// ```
+    /// # use hotclub::{backend::dummy::DummyBackend, testing::Fixture};
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let fixture = Fixture::in_real_time(|| DummyBackend).with_runtime(move |work| {
+    ///     let _entered = runtime.enter();
+    ///     work();
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_runtime(mut self, enter: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        self.runtime = Some(Runtime(Box::new(enter)));
+        self
+    }
+
+    /// Does this within the runtime of the backend, if it has one: what [`block_on`] waits for is driven there.
+    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        let Some(Runtime(enter)) = &self.runtime else { return work() };
+        let (mut work, mut result) = (Some(work), None);
+        enter(&mut || result = work.take().map(|work| work()));
+        result.expect("a runtime does what it is given, once")
     }
 
     /// The backend to judge.

@@ -14,6 +14,18 @@ pub enum Effect {
     Once,
 }
 
+/// Where a command goes, in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// Any node will do.
+    #[default]
+    Anywhere,
+    /// The node that has this hash slot, the one of its key.
+    Slot(u16),
+    /// Every primary, and each answers.
+    Everywhere,
+}
+
 /// One command of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -21,12 +33,12 @@ pub struct Span {
     pub start: usize,
     /// See `start`.
     pub end: usize,
-    /// The hash slot of its key, in a cluster; `None` if any node will do.
-    pub slot: Option<u16>,
+    /// Where it goes, in a cluster.
+    pub target: Target,
 }
 
 /// One or more commands that are sent in one go. Made once, used again and again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Batch {
     verb: &'static str,
     effect: Effect,
@@ -51,7 +63,7 @@ impl Batch {
     #[inline]
     pub fn command(&mut self, name: &str, parts: usize) -> &mut Self {
         let start = self.bytes.len();
-        self.spans.push(Span { start, end: start, slot: None });
+        self.spans.push(Span { start, end: start, target: Target::Anywhere });
         self.header(b'*', parts);
         self.arg(name.as_bytes())
     }
@@ -69,8 +81,9 @@ impl Batch {
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
         if self.clustered
             && let Some(span) = self.spans.last_mut()
+            && span.target == Target::Anywhere
         {
-            span.slot.get_or_insert_with(|| slot_of(key));
+            span.target = Target::Slot(slot_of(key));
         }
         self.arg(key)
     }
@@ -80,7 +93,17 @@ impl Batch {
         if self.clustered
             && let Some(span) = self.spans.last_mut()
         {
-            span.slot = Some(slot_of(key));
+            span.target = Target::Slot(slot_of(key));
+        }
+        self
+    }
+
+    /// The command goes to every primary. A batch goes there with all its commands, or with none.
+    ///
+    /// In a cluster there are as many replies as there are primaries, for each command; else one.
+    pub fn everywhere(&mut self) -> &mut Self {
+        if let Some(span) = self.spans.last_mut() {
+            span.target = Target::Everywhere;
         }
         self
     }
@@ -143,6 +166,19 @@ impl Batch {
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// Whether every primary of a cluster gets the whole batch.
+    pub fn is_everywhere(&self) -> bool {
+        self.spans.first().is_some_and(|span| span.target == Target::Everywhere)
+    }
+
+    /// The slot that all commands belong to, if it is one.
+    #[inline]
+    pub fn one_slot(&self) -> Option<u16> {
+        let (first, rest) = self.spans.split_first()?;
+        let Target::Slot(slot) = first.target else { return None };
+        rest.iter().all(|span| span.target == first.target).then_some(slot)
     }
 }
 
@@ -228,6 +264,10 @@ impl Received {
 
     /// Drops the first bytes.
     pub fn consume(&mut self, count: usize) {
+        // A large reply comes in many pieces, and nothing is consumed before the last one.
+        if count == 0 {
+            return;
+        }
         self.bytes.copy_within(count..self.filled, 0);
         self.filled -= count;
         if self.filled == 0 {
@@ -266,12 +306,19 @@ impl Answers {
 }
 
 /// An iterator over replies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Replies<'a> {
     buffer: &'a [u8],
     starts: &'a [usize],
     position: usize,
     index: usize,
+}
+
+impl<'a> Replies<'a> {
+    /// Views of whole replies that lie one behind the other.
+    pub fn over(buffer: &'a [u8]) -> Self {
+        Replies { buffer, starts: &[], position: 0, index: 0 }
+    }
 }
 
 impl<'a> Iterator for Replies<'a> {
@@ -317,7 +364,28 @@ mod tests {
         let wire =
             "*5\r\n$3\r\nSET\r\n$4\r\n:1:a\r\n$4\r\nx\r\ny\r\n$2\r\nEX\r\n$3\r\n300\r\n*1\r\n$4\r\nPING\r\n";
         assert_eq!(std::str::from_utf8(batch.bytes()).unwrap(), wire);
-        assert_eq!(batch.spans()[1], Span { start: wire.len() - 14, end: wire.len(), slot: None });
+        assert_eq!(
+            batch.spans()[1],
+            Span { start: wire.len() - 14, end: wire.len(), target: Target::Anywhere }
+        );
+    }
+
+    #[test]
+    fn commands_of_a_cluster_know_where_they_go() {
+        let mut batch = Batch::default();
+        batch.start("test", Effect::Read, true);
+        batch.command("GET", 2).key(b"foo");
+        assert_eq!((batch.spans()[0].target, batch.one_slot()), (Target::Slot(12182), Some(12182)));
+        batch.command("MGET", 3).key(b"{foo}1").key(b"{foo}2");
+        assert_eq!(batch.one_slot(), Some(12182));
+        batch.command("GET", 2).key(b"bar");
+        assert_eq!(batch.one_slot(), None);
+        batch.start("test", Effect::Idempotent, true);
+        batch.command("FLUSHDB", 1).everywhere();
+        assert!(batch.is_everywhere());
+        batch.start("test", Effect::Read, false);
+        batch.command("GET", 2).key(b"foo");
+        assert_eq!((batch.spans()[0].target, batch.one_slot()), (Target::Anywhere, None));
     }
 
     #[test]

@@ -36,20 +36,51 @@ impl Breaker {
     /// [`Problem::Resting`] with the cause of the failure.
     #[inline]
     pub fn check(&self, config: &RedisConfig) -> Result<(), Problem> {
-        if !self.resting.load(Ordering::Relaxed) { Ok(()) } else { self.check_failure(config) }
+        self.may_ask(config).map(drop)
+    }
+
+    /// The same, and whether this caller is the one that tries. Who tries and gives up halfway, as a cancelled
+    /// task does, says so by [`Breaker::abandon`].
+    ///
+    /// # Errors
+    /// As [`Breaker::check`].
+    #[inline]
+    pub fn may_ask(&self, config: &RedisConfig) -> Result<bool, Problem> {
+        if !self.resting.load(Ordering::Relaxed) { Ok(false) } else { self.check_failure(config) }
     }
 
     #[cold]
-    fn check_failure(&self, config: &RedisConfig) -> Result<(), Problem> {
+    fn check_failure(&self, config: &RedisConfig) -> Result<bool, Problem> {
         let mut failure = self.failure.lock();
-        let Some(failure) = failure.as_mut() else { return Ok(()) };
+        let Some(failure) = failure.as_mut() else { return Ok(false) };
         let now = Instant::now();
         if now < failure.until {
             return Err(Problem::Resting(Box::new(failure.cause.clone()), failure.until - now));
         }
         // The others wait until this one has an answer, or has run into its limits.
         failure.until = now + config.connect_limit.saturating_add(config.reply_limit);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Who was to try is gone without an answer: the next one may.
+    #[cold]
+    pub fn abandon(&self) {
+        if let Some(failure) = self.failure.lock().as_mut() {
+            failure.until = Instant::now();
+        }
+    }
+
+    /// What a problem that was met after so long says about the server. A broken connection alone says little:
+    /// only if a new one cannot be had is the server down.
+    #[cold]
+    pub fn note(&self, server: &Server, config: &RedisConfig, problem: &Problem, took: Duration) {
+        match problem {
+            // Said here before, or by a pool: nothing new about the server.
+            Problem::Resting(..) | Problem::PoolLimit(..) => {}
+            Problem::Lost(_) => self.lost(server, config, problem),
+            problem if problem.is_server_down() => self.failed(server, config, problem, took),
+            _ => self.succeeded(server, config),
+        }
     }
 
     /// The server answered.
@@ -142,5 +173,18 @@ mod tests {
         breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
         breaker.check(&config).unwrap();
         assert!(breaker.check(&config).is_err());
+    }
+
+    #[test]
+    fn who_gives_up_trying_leaves_it_to_the_next() {
+        let told = Arc::default();
+        let (mut config, breaker) = (config(&told), Breaker::default());
+        config.rest = Duration::ZERO;
+        let cause = Problem::Connect("connection refused".into());
+        breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
+        assert!(breaker.may_ask(&config).unwrap());
+        assert!(breaker.may_ask(&config).is_err());
+        breaker.abandon();
+        assert!(breaker.may_ask(&config).unwrap());
     }
 }

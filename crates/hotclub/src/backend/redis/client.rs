@@ -1,12 +1,15 @@
 //! The blocking client: a batch goes to the servers it belongs to, and the replies come back in its order.
-use super::batch::{Answers, Batch, Effect};
-use super::config::{Layout, ReadFrom, RedisConfig};
+use super::batch::{Answers, Batch};
+use super::config::{Layout, RedisConfig};
+pub(crate) use super::error::Failure;
 use super::error::Problem;
-use super::handshake::Role;
-use super::node::Node;
+use super::server::Server;
+use super::topology::Topology;
+pub use super::topology::choose;
+#[cfg(feature = "redis")]
+use super::topology::{cluster::Cluster, sentinel::Sentinel};
 use crate::error::{Error, Result};
 use crate::fork::{self, PerProcess};
-use std::fmt;
 
 /// A client of one server, of a primary and its replicas, or of a cluster.
 ///
@@ -16,20 +19,7 @@ use std::fmt;
 pub struct Client {
     config: RedisConfig,
     place: String,
-    state: PerProcess<Servers>,
-}
-
-/// A problem, and the server where it was met.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) problem: Problem,
-    pub(crate) place: String,
-}
-
-impl Failure {
-    pub(crate) fn at(problem: Problem, place: &impl fmt::Display) -> Self {
-        Failure { problem, place: place.to_string() }
-    }
+    state: PerProcess<Topology>,
 }
 
 impl Client {
@@ -40,8 +30,7 @@ impl Client {
     pub fn new(config: RedisConfig) -> Result<Self> {
         config.check()?;
         fork::watch();
-        let places: Vec<_> = config.servers.iter().map(ToString::to_string).collect();
-        Ok(Client { place: places.join(", "), config, state: PerProcess::new() })
+        Ok(Client { place: config.place(), config, state: PerProcess::new() })
     }
 
     /// What it was told.
@@ -62,28 +51,63 @@ impl Client {
 
     /// Sends a batch and waits for its replies, within the limits.
     ///
-    /// Error replies of the server are replies, not errors.
+    /// Error replies of the server are replies, not errors; but for those that say "not here" or "not now" in a
+    /// cluster and behind sentinels: such commands are sent again where that helps, and are an error at last.
     ///
     /// # Errors
     /// What was in the way, with the server's address.
     #[inline]
     pub fn exchange(&self, batch: &Batch, answers: &mut Answers) -> Result<()> {
         answers.clear();
-        self.try_exchange(batch, answers).map_err(|failure| self.error(failure, batch))
+        self.topology().exchange(&self.config, batch, answers).map_err(|failure| self.error(failure, batch))
+    }
+
+    /// The primaries: one, or those of a cluster, which is asked for them.
+    ///
+    /// # Errors
+    /// Nobody could be asked.
+    pub fn nodes(&self) -> Result<Vec<Server>> {
+        let nodes = self.topology().nodes(&self.config);
+        nodes.map_err(|failure| failure.into_error("discover", super::batch::Effect::Read))
+    }
+
+    /// Sends a batch to this one of the servers. In a cluster that is meant for commands without a key, such as
+    /// `SCAN`: a command whose key was given its slot goes where that is.
+    ///
+    /// # Errors
+    /// What was in the way, with the server's address.
+    pub fn exchange_on(&self, node: &Server, batch: &Batch, answers: &mut Answers) -> Result<()> {
+        answers.clear();
+        let done = self.topology().exchange_on(&self.config, node, batch, answers);
+        done.map_err(|failure| self.error(failure, batch))
+    }
+
+    /// Where a batch goes as far as is known without asking anybody, and whether that is a replica. For doors with
+    /// sockets of their own; `None`: it goes to several servers, or they must first be looked for.
+    pub fn route(&self, batch: &Batch) -> Option<(Server, bool)> {
+        self.topology().route(&self.config, batch)
+    }
+
+    #[inline]
+    pub(crate) fn topology(&self) -> &Topology {
+        self.state.get_or(|| Topology::new(&self.config))
+    }
+
+    /// The sentinels, if there are some.
+    #[cfg(feature = "redis")]
+    pub(crate) fn sentinel(&self) -> Option<&Sentinel> {
+        if let Topology::Sentinel(sentinel) = self.topology() { Some(sentinel) } else { None }
+    }
+
+    /// The cluster, if it is one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        if let Topology::Cluster(cluster) = self.topology() { Some(cluster) } else { None }
     }
 
     #[cold]
     fn error(&self, failure: Failure, batch: &Batch) -> Error {
-        failure.problem.into_error(batch.verb(), batch.effect(), &failure.place)
-    }
-
-    #[inline]
-    fn try_exchange(&self, batch: &Batch, answers: &mut Answers) -> Result<(), Failure> {
-        let servers = self.state.get_or(|| Servers::new(&self.config));
-        let node = servers.node_for(batch.effect(), self.config.read_from);
-        let received = &mut answers.received;
-        node.exchange(&self.config, batch.effect(), batch.bytes(), batch.len(), received)
-            .map_err(|problem| Failure::at(problem, &node.server))
+        failure.into_error(batch.verb(), batch.effect())
     }
 
     /// An error for a reply of this batch that was not what it should be.
@@ -94,42 +118,6 @@ impl Client {
 
     /// How many connections this process has to its servers.
     pub fn connections(&self) -> usize {
-        self.state.get_or(|| Servers::new(&self.config)).nodes.iter().map(Node::connections).sum()
+        self.topology().connections()
     }
-}
-
-/// A primary, and the replicas that were named with it.
-#[derive(Debug)]
-struct Servers {
-    nodes: Vec<Node>,
-}
-
-impl Servers {
-    fn new(config: &RedisConfig) -> Self {
-        let servers = config.servers.iter().enumerate();
-        let nodes = servers.map(|(number, server)| Node::new(server.clone(), Role::Data(number)));
-        Servers { nodes: nodes.collect() }
-    }
-
-    #[inline]
-    fn node_for(&self, effect: Effect, read_from: ReadFrom) -> &Node {
-        &self.nodes[choose(self.nodes.len(), effect, read_from)]
-    }
-}
-
-/// Which of `count` servers is asked: the first is the primary, the others are replicas.
-#[inline]
-pub fn choose(count: usize, effect: Effect, read_from: ReadFrom) -> usize {
-    if count == 1 || effect != Effect::Read {
-        return 0;
-    }
-    match read_from {
-        ReadFrom::Primary => 0,
-        ReadFrom::Replicas => 1 + random_below(count - 1),
-        ReadFrom::Any => random_below(count),
-    }
-}
-
-fn random_below(count: usize) -> usize {
-    ((crate::core::random_fraction() * count as f64) as usize).min(count - 1)
 }

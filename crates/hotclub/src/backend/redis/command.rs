@@ -178,12 +178,12 @@ pub fn end_set_many(batch: &mut Batch) {
     }
 }
 
-/// `OK`. The whole database, whatever the prefix, as Django has it.
+/// `OK`, from every primary. The whole database, whatever the prefix, as Django has it.
 pub fn clear(batch: &mut Batch) {
-    batch.command("FLUSHDB", 1);
+    batch.command("FLUSHDB", 1).everywhere();
 }
 
-/// A cursor, and keys that match.
+/// A cursor, and keys that match: those of the node that is asked.
 pub fn scan(batch: &mut Batch, cursor: &[u8], pattern: &[u8], count: i64) {
     batch.command("SCAN", 6).arg(cursor).arg(b"MATCH").arg(pattern).arg(b"COUNT").number(count);
 }

@@ -21,8 +21,10 @@ pub enum Layout {
 /// Who answers reads, where there are replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReadFrom {
-    /// A replica chosen at random, as Django does: what was just written may not be there yet.
+    /// Replicas, as Django does; in a cluster the primary, as its clients do.
     #[default]
+    Usual,
+    /// A replica chosen at random: what was just written may not be there yet. The primary if there is none.
     Replicas,
     /// The primary only.
     Primary,
@@ -130,7 +132,7 @@ impl RedisConfig {
             tls: None,
             client_name: None,
             protocol: 2,
-            read_from: ReadFrom::Replicas,
+            read_from: ReadFrom::Usual,
             connect_limit: Duration::from_secs(2),
             reply_limit: Duration::from_secs(5),
             pool_size: 64,
@@ -172,6 +174,17 @@ impl RedisConfig {
     /// Who we are to the server of this number.
     pub(crate) fn login(&self, server: usize) -> Login {
         self.logins.get(server).or(self.logins.first()).cloned().unwrap_or_default()
+    }
+
+    /// The servers, for messages.
+    pub(crate) fn place(&self) -> String {
+        let servers: Vec<_> = self.servers.iter().map(ToString::to_string).collect();
+        let servers = servers.join(", ");
+        match &self.layout {
+            Layout::Servers => servers,
+            Layout::Sentinel(name) => format!("{name:?} of sentinels {servers}"),
+            Layout::Cluster => format!("cluster {servers}"),
+        }
     }
 
     pub(crate) fn tell(&self, change: &Change<'_>) {

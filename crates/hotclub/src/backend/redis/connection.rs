@@ -26,7 +26,8 @@ impl Connection {
             let (connection, socket) = (&mut session.conn, &mut session.sock);
             connection.complete_io(socket).map_err(|error| match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    Problem::ConnectLimit(config.reply_limit)
+                    let limit = config.reply_limit.as_secs_f64();
+                    Problem::Connect(format!("no TLS handshake within {limit} s: is it spoken on this port?"))
                 }
                 io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
                 io::ErrorKind::UnexpectedEof => {
@@ -100,6 +101,8 @@ impl Connection {
 fn broken(error: &io::Error, limit: Duration) -> Problem {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Problem::ReplyLimit(limit),
+        // What TLS says, mostly of certificates: some of it comes after the handshake.
+        io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
         _ => Problem::lost(error),
     }
 }

@@ -2,6 +2,7 @@
 use super::batch::Effect;
 use super::resp::Malformed;
 use crate::error::{Error, ErrorKind};
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -30,17 +31,64 @@ pub enum Problem {
     Refused(String),
     /// No server is there to ask: no primary, no node for a slot.
     Nobody(String),
+    /// The verb needs an entry under this key, and there is none.
+    Missing(String),
+    /// The async door was used outside of a tokio runtime.
+    NoRuntime,
+}
+
+/// A problem, and the server where it was met.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub problem: Problem,
+    /// Where: servers, a slot, a service.
+    pub place: String,
+}
+
+impl Failure {
+    /// This problem, there.
+    pub fn at(problem: Problem, place: &impl fmt::Display) -> Self {
+        Failure { problem, place: place.to_string() }
+    }
+
+    /// The same where part of a batch was refused and the rest may have been done.
+    pub(crate) fn ambiguous(self) -> Self {
+        if self.problem.is_ambiguous() {
+            return self;
+        }
+        Failure { problem: Problem::Lost(self.problem.told().1), ..self }
+    }
+
+    /// The error for callers, as [`Problem::into_error`] makes it.
+    pub fn into_error(self, verb: &'static str, effect: Effect) -> Error {
+        self.problem.into_error(verb, effect, &self.place)
+    }
 }
 
 impl Problem {
-    pub(crate) fn lost(error: &io::Error) -> Self {
+    /// The connection broke with this error.
+    pub fn lost(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Problem::Lost("the server closed the connection".to_owned());
         }
         Problem::Lost(reason(error))
     }
 
-    pub(crate) fn unexpected(reply: &super::resp::Reply<'_>) -> Self {
+    /// What broke off a TLS handshake.
+    #[cfg(feature = "redis")]
+    pub(crate) fn tls(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
+            io::ErrorKind::UnexpectedEof => {
+                Problem::Tls("the server closed the connection: does it speak TLS on this port?".into())
+            }
+            _ => Problem::lost(error),
+        }
+    }
+
+    /// A reply of the wrong shape.
+    pub fn unexpected(reply: &super::resp::Reply<'_>) -> Self {
         let mut shown = format!("{reply:?}");
         if shown.len() > 100 {
             let end = (0..=100).rev().find(|&end| shown.is_char_boundary(end)).unwrap_or(0);
@@ -68,7 +116,7 @@ impl Problem {
     }
 
     /// The request may have arrived: with an effect of [`Effect::Once`] nobody knows whether it was done.
-    fn is_ambiguous(&self) -> bool {
+    pub fn is_ambiguous(&self) -> bool {
         matches!(self, Problem::Lost(_) | Problem::ReplyLimit(_) | Problem::Malformed(_))
     }
 
@@ -76,7 +124,9 @@ impl Problem {
     pub fn into_error(self, verb: &'static str, effect: Effect, place: &str) -> Error {
         let (kind, message) = self.told();
         let kind = if effect == Effect::Once && self.is_ambiguous() { ErrorKind::Ambiguous } else { kind };
-        Error::new(kind, message).at("redis", verb).in_place(place)
+        let error = Error::new(kind, message).at("redis", verb);
+        // It is the caller's key that matters there, not the server.
+        if matches!(self, Problem::Missing(_)) { error } else { error.in_place(place) }
     }
 
     pub(crate) fn told(&self) -> (ErrorKind, String) {
@@ -101,8 +151,14 @@ impl Problem {
             }
             Problem::Malformed(what) => (ErrorKind::Protocol, what.clone()),
             Problem::Refused(text) if is_no_integer(text) => (ErrorKind::NotAnInteger, text.clone()),
+            Problem::Refused(text) if may_pass(text) => (ErrorKind::Unavailable, text.clone()),
             Problem::Refused(text) => (ErrorKind::Refused, text.clone()),
             Problem::Nobody(text) => (ErrorKind::Unavailable, text.clone()),
+            Problem::NoRuntime => {
+                let text = "the async door needs a tokio runtime, and there is none here";
+                (ErrorKind::Unsupported, text.to_owned())
+            }
+            Problem::Missing(key) => (ErrorKind::KeyNotFound, format!("'{key}'")),
         }
     }
 }
@@ -136,6 +192,11 @@ fn is_no_integer(text: &str) -> bool {
 /// The server is there and cannot serve yet.
 fn is_starting(text: &str) -> bool {
     ["LOADING", "MASTERDOWN", "CLUSTERDOWN"].iter().any(|code| text.starts_with(code))
+}
+
+/// Nothing was done, and the same request may succeed later or elsewhere.
+fn may_pass(text: &str) -> bool {
+    is_starting(text) || ["READONLY", "TRYAGAIN"].iter().any(|code| text.starts_with(code))
 }
 
 #[cfg(test)]

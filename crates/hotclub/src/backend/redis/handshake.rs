@@ -1,14 +1,17 @@
 //! The first words on a new connection: password, protocol, database, name.
-use super::batch::{Answers, Batch, Effect};
+use super::batch::{Answers, Batch, Effect, Replies};
 use super::config::{Login, RedisConfig};
 use super::error::Problem;
 use super::resp::Reply;
+use super::topology::service::check_role;
 
 /// Which kind of server is greeted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It holds entries; the number is its place among the servers that were named.
     Data(usize),
+    /// It must be a primary, because sentinels said so: it is asked whether it still is.
+    Primary,
     /// It holds entries of another one; a replica of a cluster must be told that reading is meant.
     ClusterReplica,
     /// It knows where the primary is.
@@ -24,11 +27,17 @@ pub fn greet(batch: &mut Batch, config: &RedisConfig, role: Role) -> Result<(), 
     let (login, database) = match (role, &config.credentials) {
         (Role::Sentinel, _) => (config.sentinel_login.clone(), 0),
         (Role::ClusterReplica, None) => (config.login(0), 0),
+        (Role::Primary, None) => (config.login(0), config.database(0)),
         (Role::Data(server), None) => (config.login(server), config.database(server)),
         (_, Some(credentials)) => {
             let login = credentials()
                 .map_err(|error| Problem::Handshake(format!("the credentials callable failed: {error}")))?;
-            (login, if let Role::Data(server) = role { config.database(server) } else { 0 })
+            let database = match role {
+                Role::Data(server) => config.database(server),
+                Role::Primary => config.database(0),
+                Role::ClusterReplica | Role::Sentinel => 0,
+            };
+            (login, database)
         }
     };
     authenticate(batch, config, &login);
@@ -40,6 +49,9 @@ pub fn greet(batch: &mut Batch, config: &RedisConfig, role: Role) -> Result<(), 
     }
     if let Some(name) = &config.client_name {
         batch.command("CLIENT", 3).arg(b"SETNAME").arg(name.as_bytes());
+    }
+    if role == Role::Primary {
+        batch.command("ROLE", 1);
     }
     Ok(())
 }
@@ -68,10 +80,20 @@ fn authenticate(batch: &mut Batch, config: &RedisConfig, login: &Login) {
 /// # Errors
 /// The first refusal.
 pub fn check(answers: &Answers) -> Result<(), Problem> {
-    for reply in answers.replies() {
-        if let Reply::Error(text) = reply? {
-            return Err(Problem::Handshake(String::from_utf8_lossy(text).into_owned()));
-        }
-    }
-    Ok(())
+    check_replies(answers.replies())
+}
+
+/// The same for replies that lie in a buffer of the caller.
+///
+/// # Errors
+/// The first refusal.
+pub fn check_replies(mut replies: Replies<'_>) -> Result<(), Problem> {
+    replies.try_for_each(|reply| match reply? {
+        // A user who may not ask for the role.
+        Reply::Error(text) if text.starts_with(b"NOPERM") && text.ends_with(b"'role' command") => Ok(()),
+        // Nothing else of the handshake is answered with an array.
+        role @ Reply::Array(_) => check_role(&role),
+        Reply::Error(text) => Err(Problem::Handshake(String::from_utf8_lossy(text).into_owned())),
+        _ => Ok(()),
+    })
 }

@@ -2,7 +2,8 @@
 //!
 //! Choose it when several machines, or several languages, share one cache. The protocol is pure bytes
 //! ([`batch`], [`resp`], [`command`]), carried by thin doors: the blocking [`client`] here, a socket owned by
-//! the event loop in the Python door, and tokio for async Rust.
+//! the event loop in the Python door, and tokio for async Rust. Which server a command goes to, and what is done
+//! when it was the wrong one, is in [`topology`].
 mod backend;
 pub mod batch;
 pub mod breaker;
@@ -10,6 +11,7 @@ pub mod client;
 pub mod command;
 pub mod config;
 mod connection;
+mod decode;
 pub mod error;
 pub mod handshake;
 mod node;
@@ -19,7 +21,11 @@ pub mod server;
 pub mod slot;
 pub mod stream;
 pub mod tls;
+#[cfg(feature = "redis")]
+mod tokio_door;
+pub mod topology;
 mod url;
+mod verbs;
 
 pub use backend::RedisBackend;
 pub use client::Client;
@@ -27,5 +33,6 @@ pub use config::RedisConfig;
 pub use server::Server;
 pub(crate) use url::ROOM;
 
-#[cfg(test)]
+// Through both doors: with `redis-blocking` alone there is only one.
+#[cfg(all(test, feature = "redis"))]
 mod tests;

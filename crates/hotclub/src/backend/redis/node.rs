@@ -1,8 +1,8 @@
 //! One server with its pool and its breaker: an exchange, tried once more where that is safe.
-use super::batch::{Effect, Received};
+use super::batch::{Answers, Batch, Effect, Received};
 use super::breaker::Breaker;
 use super::config::RedisConfig;
-use super::error::Problem;
+use super::error::{Failure, Problem};
 use super::handshake::Role;
 use super::pool::{Lent, Pool};
 use super::server::Server;
@@ -28,6 +28,18 @@ impl Node {
         Node { server, role, pool: Pool::new(), breaker: Breaker::default() }
     }
 
+    /// Sends a batch; what goes wrong, goes wrong here.
+    #[inline]
+    pub(crate) fn exchange_batch(
+        &self,
+        config: &RedisConfig,
+        batch: &Batch,
+        answers: &mut Answers,
+    ) -> Result<(), Failure> {
+        self.exchange(config, batch.effect(), batch.bytes(), batch.len(), &mut answers.received)
+            .map_err(|problem| Failure::at(problem, &self.server))
+    }
+
     /// Sends requests and puts the replies behind what was received before.
     ///
     /// A connection that turns out to be dead is replaced once, if `effect` allows that.
@@ -41,30 +53,32 @@ impl Node {
         received: &mut Received,
     ) -> Result<(), Problem> {
         let before = received.bytes().len();
-        let first = self.try_exchange(config, effect, bytes, replies, received);
-        match first {
+        let sent = self.send(config, effect, bytes);
+        match sent.and_then(|sent| self.receive(config, sent, replies, received)) {
             Err(problem) if problem.is_disconnect() => {
-                // What else waits in the pool leads to the same dead server.
-                self.pool.forget_idle();
                 received.truncate(before);
-                if effect == Effect::Once {
-                    return Err(problem);
-                }
-                self.try_exchange(config, effect, bytes, replies, received)
+                self.exchange_again(config, effect, bytes, replies, received, problem)
             }
             done => done,
         }
     }
 
-    #[inline]
-    fn try_exchange(
+    /// After a connection broke: with another one, if `effect` allows that.
+    #[cold]
+    pub(crate) fn exchange_again(
         &self,
         config: &RedisConfig,
         effect: Effect,
         bytes: &[u8],
         replies: usize,
         received: &mut Received,
+        problem: Problem,
     ) -> Result<(), Problem> {
+        // What else waits in the pool leads to the same dead server.
+        self.pool.forget_idle();
+        if effect == Effect::Once {
+            return Err(problem);
+        }
         let sent = self.send(config, effect, bytes)?;
         self.receive(config, sent, replies, received)
     }
@@ -108,6 +122,24 @@ impl Node {
                 Err(problem)
             }
         }
+    }
+
+    /// As [`Node::receive`], for a caller that has waited for other nodes too: who is silent at the end of the
+    /// limit that they share does not get another one.
+    pub(crate) fn receive_until(
+        &self,
+        config: &RedisConfig,
+        mut sent: Sent<'_>,
+        replies: usize,
+        received: &mut Received,
+        until: Instant,
+    ) -> Result<(), Problem> {
+        if Instant::now() > until && sent.lent.connection().is_idle() {
+            let problem = Problem::ReplyLimit(config.reply_limit);
+            self.note(config, &problem, sent.since.elapsed());
+            return Err(problem);
+        }
+        self.receive(config, sent, replies, received)
     }
 
     /// A broken connection alone says little: only if a new one cannot be had is the server down.

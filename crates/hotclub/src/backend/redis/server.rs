@@ -43,6 +43,15 @@ impl Server {
         }
         Ok(Server::Tcp(host.to_owned(), port))
     }
+
+    /// A server that this one names: without a host, or with one that it does not know (`?`), it is on the same.
+    pub fn beside(&self, host: &str, port: u16) -> Server {
+        match (host, self) {
+            ("" | "?", Server::Tcp(same, _)) => Server::Tcp(same.clone(), port),
+            ("" | "?", Server::Unix(_)) => Server::Tcp("localhost".to_owned(), port),
+            (host, _) => Server::Tcp(host.to_owned(), port),
+        }
+    }
 }
 
 impl fmt::Display for Server {

@@ -1,13 +1,21 @@
 //! What this room promises, on real servers: the shared suite for each variant, then what only it has.
 use super::RedisBackend;
-use crate::registry::Registry;
 use crate::testing::servers::{RedisOptions, RedisServer, redis_or_skip};
 use crate::testing::{Fixture, conformance};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+mod awaited;
+mod cluster;
 mod failures;
+mod forms;
+mod prefixed;
+mod replicas;
+mod sentinel;
+mod tls;
+mod tokio;
+mod words;
 
 /// One server for all tests of this process that need nothing special, a database for each.
 static SERVER: LazyLock<RedisServer> =
@@ -20,22 +28,25 @@ fn database() -> String {
     SERVER.url_db(NEXT.fetch_add(1, Ordering::Relaxed) % DATABASES)
 }
 
-fn open(url: &str) -> Arc<dyn crate::backend::Backend> {
-    Registry::default().open(url).expect("the URL is right").backend().clone()
+fn config(url: &str) -> super::RedisConfig {
+    let url = url::Url::parse(url).expect("the URL is right");
+    let mut options = crate::Options::from_query(&url).expect("the options are right");
+    super::url::read(&url, &mut options).expect("the options are right")
 }
 
 fn backend(url: &str) -> RedisBackend {
-    let url = url::Url::parse(url).expect("the URL is right");
-    let mut options = crate::Options::from_query(&url).expect("the options are right");
-    RedisBackend::new(super::url::read(&url, &mut options).expect("the options are right")).expect("it opens")
+    RedisBackend::new(config(url)).expect("it opens")
 }
 
 fn fixture(test: &str, url: impl FnOnce() -> String) -> Option<Fixture> {
     redis_or_skip(test).then(|| {
         let url = url();
-        Fixture::in_real_time(|| backend(&url)).with_unit(Duration::from_millis(120))
+        Fixture::in_real_time(|| backend(&url)).with_unit(UNIT).with_runtime(tokio::enter)
     })
 }
+
+/// The shortest life in the cases about time.
+const UNIT: Duration = Duration::from_millis(120);
 
 conformance!(standalone, or_skip, || fixture("standalone", database));
 conformance!(resp3, or_skip, || fixture("resp3", || format!("{}?protocol=3", database())));

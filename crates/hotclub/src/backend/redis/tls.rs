@@ -79,10 +79,15 @@ impl Tls {
     }
 
     pub(crate) fn session(&self, host: &str) -> Result<ClientConnection, Problem> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Problem::Tls(format!("{host:?} is no name that a certificate can have")))?;
+        let name = server_name(host)?;
         ClientConnection::new(self.0.clone(), name).map_err(|error| Problem::Tls(error.to_string()))
     }
+}
+
+/// The name that the server's certificate must have.
+pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Problem> {
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| Problem::Tls(format!("{host:?} is no name that a certificate can have")))
 }
 
 fn verifier(files: &TlsFiles, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {

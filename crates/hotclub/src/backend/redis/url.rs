@@ -38,7 +38,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("sentinel_password", "password for the sentinels"),
     ("client_name", "the name that `CLIENT LIST` shows"),
     ("protocol", "RESP `2` (default) or `3`"),
-    ("read_from", "who answers reads: `replicas` (default), `primary` or `any`"),
+    ("read_from", "who answers reads: `replicas` (default, but not in a cluster), `primary` or `any`"),
     ("connect_limit", "seconds to wait for a connection; default 2"),
     ("reply_limit", "seconds to wait for a reply; default 5"),
     ("pool_size", "most connections to each server in this process; default 64"),

@@ -6,17 +6,17 @@ use crate::{ErrorKind, Life};
 use bytes::Bytes;
 use std::time::Instant;
 
-fn set(backend: &RedisBackend, key: &str, value: &str) -> crate::Result<bool> {
+pub(super) fn set(backend: &RedisBackend, key: &str, value: &str) -> crate::Result<bool> {
     backend.set(key, Bytes::copy_from_slice(value.as_bytes()), &SetOptions::new(Life::Never))
 }
 
-fn get(backend: &RedisBackend, key: &str) -> crate::Result<Option<String>> {
+pub(super) fn get(backend: &RedisBackend, key: &str) -> crate::Result<Option<String>> {
     let text = |entry: crate::Entry| String::from_utf8_lossy(&entry.value).into_owned();
     Ok(backend.get(key, &GetOptions::default())?.map(text))
 }
 
 /// Until it works again, at most this long.
-fn recovers(backend: &RedisBackend, within: Duration) {
+pub(super) fn recovers(backend: &RedisBackend, within: Duration) {
     let until = Instant::now() + within;
     while let Err(error) = set(backend, "recovered", "yes") {
         assert!(Instant::now() < until, "still: {error}");
