@@ -1,14 +1,14 @@
 //! Prints `docs/reference/capabilities.md`: what each backend can do and how it is set up, from the code itself.
 //!
-//! `cargo run -p hotclub --example reference > docs/reference/capabilities.md` writes it;
-//! `cargo run -p hotclub --example reference -- --check` ends with 1 and names the difference if the file is old.
+//! `cargo run -p hotclub --all-features --example reference > docs/reference/capabilities.md` writes it;
+//! `cargo run -p hotclub --all-features --example reference -- --check` ends with 1 and names the difference if the file is old.
 use hotclub::backend::memory::Policy;
 use hotclub::{COMMON_OPTIONS, Cache, Registry, Room};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-const COMMAND: &str = "cargo run -p hotclub --example reference";
+const COMMAND: &str = "cargo run -p hotclub --all-features --example reference";
 
 fn main() -> ExitCode {
     let text = page();

@@ -1,7 +1,7 @@
 //! Which process this is: a number that rises in the child of a fork, and state that must not cross one.
 //!
 //! A child inherits sockets that its parent still reads from, and locks that threads hold which it does not
-//! have. So what holds sockets or locks lives in a [`PerProcess`]: the child finds an older generation, leaves
+//! have. So what holds sockets or locks lives in a `PerProcess`: the child finds an older generation, leaves
 //! it alone for ever (no close handshake, no unlock, no drop) and makes its own at the first use.
 use std::fmt;
 use std::sync::Once;

@@ -22,7 +22,7 @@ mod core;
 mod entry;
 mod error;
 mod fill;
-#[cfg(unix)]
+#[cfg(feature = "redis-blocking")]
 pub mod fork;
 mod key;
 mod registry;

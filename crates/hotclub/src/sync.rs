@@ -3,7 +3,10 @@ pub(crate) use imp::*;
 
 #[cfg(not(shuttle))]
 mod imp {
-    pub(crate) use parking_lot::{Mutex, RwLock};
+    pub(crate) use parking_lot::Mutex;
+    #[cfg(feature = "memory")]
+    pub(crate) use parking_lot::RwLock;
+    #[cfg(feature = "memory")]
     pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
 }
 

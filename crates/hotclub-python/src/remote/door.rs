@@ -218,8 +218,10 @@ fn sweep(py: Python<'_>, wire: &Wire) {
 
 /// Finds what is needed later; see `wire::warm`.
 pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
-    (get_running_loop(py)?, future_class(py)?, loop_by_name(py)?, callbacks::start(py)?);
-    Ok(())
+    get_running_loop(py)?;
+    future_class(py)?;
+    loop_by_name(py)?;
+    callbacks::start(py).map(drop)
 }
 
 fn get_running_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {

@@ -21,8 +21,8 @@ pub(crate) fn is_of_a_server(py: Python<'_>, error: &PyErr) -> bool {
 
 /// Finds what is needed later; see `wire::warm`.
 pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
-    (make(py)?, server_errors(py)?);
-    Ok(())
+    make(py)?;
+    server_errors(py).map(drop)
 }
 
 fn make(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {

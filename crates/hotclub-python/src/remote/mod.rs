@@ -103,7 +103,6 @@ impl Remote {
     }
 
     #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None, nx = false, xx = false))]
-    #[expect(clippy::too_many_arguments, reason = "the parameters of django-redis")]
     fn _aset<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,

@@ -88,8 +88,9 @@ impl Codec {
 
 /// Finds what is needed later; see `wire::warm`.
 pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
-    (dumps_of_pickle(py)?, loads_of_pickle(py)?, enum_class(py)?);
-    Ok(())
+    dumps_of_pickle(py)?;
+    loads_of_pickle(py)?;
+    enum_class(py).map(drop)
 }
 
 fn dumps_of_pickle(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {

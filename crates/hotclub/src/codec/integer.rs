@@ -1,6 +1,6 @@
 //! Whole numbers as decimal digits: the form that `incr` works on, as Django's Redis and memcached have it.
 use super::corrupt;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use bytes::Bytes;
 use serde::de::value::{I64Deserializer, I128Deserializer, U64Deserializer};
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
@@ -55,8 +55,10 @@ fn parse_pythons(bytes: &[u8]) -> Option<i128> {
     parse(&digits)
 }
 
-/// The sum of stored digits and a delta.
+/// The sum of stored digits and a delta, for rooms that count by themselves.
+#[cfg(feature = "memory")]
 pub(crate) fn add(bytes: &[u8], delta: i128) -> Result<i128> {
+    use crate::error::{Error, ErrorKind};
     let not_an_integer = |message: &str| Error::new(ErrorKind::NotAnInteger, message);
     let number = parse(bytes).ok_or_else(|| not_an_integer("the stored value is no whole number"))?;
     number.checked_add(delta).ok_or_else(|| not_an_integer("the sum does not fit into 128 bits"))
