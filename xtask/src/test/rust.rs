@@ -8,10 +8,13 @@ use crate::test::{Context, Done};
 /// How many schedules shuttle tries with `--long`; the tests choose their own number otherwise.
 const LONG_SHUTTLE_ITERATIONS: &str = "50000";
 
+/// More than there are cores, mostly: tests of servers wait for them.
+const THREADS: &str = "6";
+
 /// Every test of the workspace, documentation included.
 pub(crate) fn test_all(context: &Context) -> Result<Done> {
     let arguments = ["test", "--workspace", "--all-features", "--no-fail-fast"];
-    test("rust", &context.cargo(&arguments)?)
+    test("rust", &context.cargo(&arguments)?.env("RUST_TEST_THREADS", THREADS))
 }
 
 /// What one room promises: the tests with its name in theirs, and the whole file of tests named after it.
