@@ -42,7 +42,10 @@ def test_a_failover_by_sentinels_is_followed(
     cache = door(configure(default=settings)["default"])
     cache.set("k", ["before"], None)
     assert cache.get("k") == ["before"]
-    redis_sentinels.primary.ask("WAIT", 1, 1000)
+    # Copies are made later: a failover before that would lose it.
+    stored = redis_sentinels.primary.ask("GET", ":1:k")
+    assert stored is not None
+    until(lambda: redis_sentinels.replica.ask("GET", ":1:k") == stored)
     old = redis_sentinels.kill_primary()
     new = redis_sentinels.wait_for_failover(old)
     until(lambda: works(cache), limit=10)

@@ -42,6 +42,18 @@ impl Paired {
         };
         wait("all know it", || self.cluster.nodes().iter().chain([&self.replica]).all(knows));
         wait("it has its copy", || replica.info("master_link_status").as_deref() == Some("up"));
+        // A replica that has copied nothing yet is not in the map of slots: give it something to copy.
+        let port = replica.port().to_string();
+        wait("the slots list it", || {
+            for node in self.cluster.nodes() {
+                for number in 0..20 {
+                    // Keys of other nodes are refused there.
+                    node.ask(&[b"SET", format!("copied:{number}").as_bytes(), b"1"]);
+                }
+            }
+            let lists = |node: &RedisServer| node.command(&["CLUSTER", "SLOTS"]).contains(&port);
+            self.cluster.nodes().iter().all(lists)
+        });
     }
 
     /// The replica takes the place of its primary, with the agreement of all. Not each trial does it: nodes vote
