@@ -8,12 +8,13 @@ from typing_extensions import disjoint_base
 
 from hotclub.tracing import Row
 
-__all__ = ["DEBUG_BUILD", "Cache", "Link", "Remote", "Trace", "__version__", "instance_method"]
+__all__ = ["DEBUG_BUILD", "Cache", "Link", "Remote", "Trace", "__version__", "instance_method", "warm"]
 __version__: str
 DEBUG_BUILD: bool
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+def warm() -> None: ...
 def instance_method(function: _Function) -> _Function: ...
 
 @disjoint_base

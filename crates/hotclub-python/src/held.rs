@@ -168,11 +168,21 @@ fn text_weight(text: &Bound<'_, PyString>) -> usize {
     }
 }
 
-fn pickle(cache: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyBytes>> {
+/// Finds what is needed later; see `warm` in `lib.rs`.
+pub(crate) fn warm(py: Python<'_>) -> PyResult<()> {
+    dumps(py)?;
+    loads(py).map(drop)
+}
+
+fn dumps(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    DUMPS.import(py, "pickle", "dumps")
+}
+
+fn pickle(cache: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyBytes>> {
     let py = value.py();
     let protocol = cache.getattr("pickle_protocol")?;
-    let pickled = DUMPS.import(py, "pickle", "dumps")?.call1((value, protocol))?;
+    let pickled = dumps(py)?.call1((value, protocol))?;
     let pickled =
         pickled.cast_into::<PyBytes>().map_err(|_| PyRuntimeError::new_err("pickle.dumps gave no bytes"))?;
     Ok(pickled.unbind())

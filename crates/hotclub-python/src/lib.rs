@@ -18,6 +18,16 @@ mod stores;
 mod trace;
 mod verbs;
 
+/// Imports what verbs will need, so that none of them does it: a thread that imports holds locks, and the child of
+/// a fork at that moment would wait for it for ever. Called once, at the end of the import of `hotclub.django`.
+#[pyfunction]
+fn warm(py: Python<'_>) -> PyResult<()> {
+    settings::django(py)?;
+    held::warm(py)?;
+    trace::warm(py)?;
+    remote::warm(py)
+}
+
 /// `gil_used`: the memory safety of this module does not lean on the GIL, but no free-threaded interpreter
 /// has run its tests yet; until one has, importing it there turns the GIL on.
 #[pymodule(gil_used = true)]
@@ -33,6 +43,8 @@ mod _hotclub {
 
     #[pymodule_export]
     use super::method::instance_method;
+    #[pymodule_export]
+    use super::warm;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -76,10 +76,19 @@ impl Trace {
     }
 }
 
+/// Finds what is needed later; see `warm` in `lib.rs`.
+pub(crate) fn warm(py: Python<'_>) -> PyResult<()> {
+    variable(py).map(drop)
+}
+
+fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    CURRENT.import(py, "hotclub.tracing", "current")
+}
+
 /// The table of this context (thread or task), if one is being recorded.
 fn current(py: Python<'_>) -> Option<Bound<'_, Trace>> {
-    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let variable = CURRENT.import(py, "hotclub.tracing", "current").ok()?;
+    let variable = variable(py).ok()?;
     variable.call_method0(intern!(py, "get")).ok()?.cast_into::<Trace>().ok()
 }
 

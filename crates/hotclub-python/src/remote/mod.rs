@@ -27,7 +27,7 @@ use run::{
     told_delete_many_later, told_get_later, told_later, traced_get, wire, written,
 };
 use want::DELETED;
-pub(crate) use wire::Wire;
+pub(crate) use wire::{Wire, warm};
 
 pub(crate) use door::Link;
 

@@ -2,7 +2,7 @@
 use super::door::Doors;
 use super::errors;
 use super::value::Codec;
-use crate::settings::{django, of_remote};
+use crate::settings::of_remote;
 use hotclub::backend::redis::batch::{Answers, Batch};
 use hotclub::backend::redis::config::{Change, Layout, Login, ReadFrom};
 use hotclub::backend::redis::server::{DEFAULT_PORT, Server};
@@ -124,10 +124,8 @@ static WIRES: Mutex<BTreeMap<String, Arc<Wire>>> = Mutex::new(BTreeMap::new());
 /// use one come and go with the requests.
 const MOST_KEPT: usize = 64;
 
-/// Imports what the verbs will need, so that none of them does it: a thread that imports holds locks, and the child
-/// of a fork at that moment would wait for it for ever.
-fn warm(py: Python<'_>) -> PyResult<()> {
-    django(py)?;
+/// Finds what remote verbs will need; see `warm` in `lib.rs`.
+pub(crate) fn warm(py: Python<'_>) -> PyResult<()> {
     of_remote(py)?;
     super::value::warm(py)?;
     super::door::warm(py)?;
@@ -141,7 +139,6 @@ pub(crate) fn open(py: Python<'_>, name: &str, options: &Bound<'_, PyDict>) -> P
     if let Some(wire) = known().get(name) {
         return Ok(wire.clone());
     }
-    warm(py)?;
     let made = Arc::new(make(py, options)?);
     let mut dropped = Vec::new();
     // Short, and no Python code runs in here: wires that are dropped are so after it.
