@@ -33,7 +33,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None
     except OSError as error:
         link._failed(_reason(error))
     except BaseException as error:
-        link._failed(f"connecting was given up: {type(error).__name__}")
+        link._failed(f"connecting was given up: {type(error).__name__}", cancelled=True)
         raise
     else:
         link._adopt(connected.detach())

@@ -8,7 +8,16 @@ from typing_extensions import disjoint_base
 
 from hotclub.tracing import Row
 
-__all__ = ["DEBUG_BUILD", "Cache", "Link", "Remote", "Trace", "__version__", "instance_method", "warm"]
+__all__ = [
+    "DEBUG_BUILD",
+    "Cache",
+    "Link",
+    "Remote",
+    "Trace",
+    "__version__",
+    "instance_method",
+    "warm",
+]
 __version__: str
 DEBUG_BUILD: bool
 
@@ -137,7 +146,7 @@ class Link:
     def _target(self) -> tuple[str, int | None]: ...
     def _connect_limit(self) -> float: ...
     def _adopt(self, descriptor: int) -> None: ...
-    def _failed(self, reason: str | None) -> None: ...
+    def _failed(self, reason: str | None, cancelled: bool = False) -> None: ...
 
 @final
 class Trace:

@@ -1,7 +1,7 @@
 //! Full keys, composed and checked here, without a Python string, as Django composes and checks them.
+use crate::names::name;
 use crate::settings::Settings;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
 use std::mem::MaybeUninit;
@@ -65,7 +65,7 @@ impl FullKey {
             Ok(text) => Ok(PyString::new(py, text).into_any()),
             Err(_) => {
                 let bytes = PyBytes::new(py, self.as_bytes());
-                bytes.call_method1(intern!(py, "decode"), ("utf-8", "surrogatepass"))
+                bytes.call_method1(name!(py, decode), ("utf-8", "surrogatepass"))
             }
         }
     }
@@ -163,7 +163,7 @@ fn check(cache: &Bound<'_, PyAny>, full: &FullKey) -> PyResult<()> {
 #[cold]
 fn complain(cache: &Bound<'_, PyAny>, full: &FullKey) -> PyResult<()> {
     let py = cache.py();
-    cache.call_method1(intern!(py, "validate_key"), (full.to_python(py)?,)).map(drop)
+    cache.call_method1(name!(py, validate_key), (full.to_python(py)?,)).map(drop)
 }
 
 #[cold]
@@ -175,8 +175,8 @@ fn by_python(
 ) -> PyResult<()> {
     let py = cache.py();
     let keywords = pyo3::types::PyDict::new(py);
-    keywords.set_item(intern!(py, "version"), version)?;
-    let made = cache.call_method(intern!(py, "make_and_validate_key"), (key,), Some(&keywords))?;
+    keywords.set_item(name!(py, version), version)?;
+    let made = cache.call_method(name!(py, make_and_validate_key), (key,), Some(&keywords))?;
     push_text(full, &made)
 }
 
@@ -243,7 +243,7 @@ fn push_unicode(full: &mut FullKey, text: &Bound<'_, PyString>) -> PyResult<()> 
         None => {
             // Lone surrogates: the pending error is taken back, the bytes pass as they are.
             drop(PyErr::take(text.py()));
-            let bytes = text.call_method1(intern!(text.py(), "encode"), ("utf-8", "surrogatepass"))?;
+            let bytes = text.call_method1(name!(text.py(), encode), ("utf-8", "surrogatepass"))?;
             full.push(bytes.cast_into::<PyBytes>()?.as_bytes());
         }
     }

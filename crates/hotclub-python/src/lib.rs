@@ -12,6 +12,7 @@ mod incr;
 mod key;
 mod life;
 mod method;
+mod names;
 mod remote;
 mod settings;
 mod stores;
@@ -22,6 +23,7 @@ mod verbs;
 /// a fork at that moment would wait for it for ever. Called once, at the end of the import of `hotclub.django`.
 #[pyfunction]
 fn warm(py: Python<'_>) -> PyResult<()> {
+    names::names(py);
     settings::django(py)?;
     held::warm(py)?;
     trace::warm(py)?;

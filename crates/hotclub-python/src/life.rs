@@ -1,7 +1,7 @@
 //! Timeouts as Django means them.
+use crate::names::name;
 use crate::settings::{Settings, django};
 use hotclub::Life;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyInt};
@@ -55,7 +55,7 @@ pub(crate) fn life(cache: &Bound<'_, PyAny>, settings: &Settings, timeout: &Give
 fn default(cache: &Bound<'_, PyAny>, settings: &Settings) -> PyResult<Life> {
     match settings.default_life {
         Some(life) => Ok(life),
-        None => other(&cache.getattr(intern!(cache.py(), "default_timeout"))?),
+        None => other(&cache.getattr(name!(cache.py(), default_timeout))?),
     }
 }
 
@@ -109,7 +109,7 @@ fn other(timeout: &Bound<'_, PyAny>) -> PyResult<Life> {
 #[cold]
 fn by_python(cache: &Bound<'_, PyAny>, timeout: &Given<'_>) -> PyResult<Life> {
     let py = cache.py();
-    let name = intern!(py, "get_backend_timeout");
+    let name = name!(py, get_backend_timeout);
     let end = match timeout {
         Given::Nothing => cache.call_method0(name)?,
         Given::Value(timeout) => cache.call_method1(name, (timeout,))?,

@@ -7,11 +7,11 @@
 use crate::cache::Cache;
 use crate::key::text_bytes;
 use crate::life;
+use crate::names::name;
 use crate::remote::Remote;
 use hotclub::Life;
 use hotclub::backend::Limit;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyString, PyType};
@@ -47,7 +47,7 @@ pub(crate) fn of_remote(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, 
     static ORIGINALS: PyOnceLock<Vec<(&'static str, Py<PyAny>)>> = PyOnceLock::new();
     ORIGINALS.get_or_try_init(py, || {
         let redis = py.import("hotclub.django.redis")?.getattr("RedisCache")?;
-        let own = redis.getattr(intern!(py, "_house_methods"))?;
+        let own = redis.getattr(name!(py, _house_methods))?;
         let of_django = &django(py)?.originals;
         let original = |(name, original): &(&'static str, Py<PyAny>)| {
             let own = own.get_item(*name).map(Bound::unbind);
@@ -109,9 +109,9 @@ impl Settings {
     pub(crate) fn read(cache: &Bound<'_, Cache>) -> PyResult<Self> {
         let py = cache.py();
         let django = django(py)?;
-        let key_prefix = cache.getattr(intern!(py, "key_prefix"))?;
-        let version = cache.getattr(intern!(py, "version"))?;
-        let key_function = cache.getattr(intern!(py, "key_func"))?;
+        let key_prefix = cache.getattr(name!(py, key_prefix))?;
+        let version = cache.getattr(name!(py, version))?;
+        let key_function = cache.getattr(name!(py, key_func))?;
         let prefix = text_bytes(&key_prefix)?;
         let head = [&prefix[..], b":", &text_bytes(&version)?, b":"].concat();
         let methods = Methods::of(cache)?;
@@ -134,7 +134,7 @@ impl Settings {
             key_function: (!key_function.is(django.default_key_func.bind(py))).then(|| key_function.unbind()),
             python_keys: make_key || validate_key || make_and_validate_key,
             python_timeouts: get_backend_timeout,
-            default_life: life::of_default(&cache.getattr(intern!(py, "default_timeout"))?),
+            default_life: life::of_default(&cache.getattr(name!(py, default_timeout))?),
             limit: limit(cache)?,
             own_get: own("get")?,
             own_set: own("set")?,
@@ -149,11 +149,11 @@ impl Settings {
 /// MAX_ENTRIES and CULL_FREQUENCY of this object; none where MAX_ENTRIES is `None`.
 fn limit(cache: &Bound<'_, Cache>) -> PyResult<Option<Limit>> {
     let py = cache.py();
-    let max_entries = cache.getattr(intern!(py, "_max_entries"))?;
+    let max_entries = cache.getattr(name!(py, _max_entries))?;
     if max_entries.is_none() {
         return Ok(None);
     }
-    let cull_frequency = cache.getattr(intern!(py, "_cull_frequency"))?;
+    let cull_frequency = cache.getattr(name!(py, _cull_frequency))?;
     if let Ok(most) = max_entries.cast::<PyFloat>() {
         // Django compares: never true of NaN and infinity. The conversion saturates.
         let most = if most.value().is_nan() { f64::INFINITY } else { most.value().ceil() };
@@ -198,7 +198,7 @@ impl<'py> Methods<'py> {
         if !cache.get().is_patched() {
             return Ok(Methods { class, own: None });
         }
-        let own = cache.getattr_opt(intern!(cache.py(), "__dict__"))?;
+        let own = cache.getattr_opt(name!(cache.py(), __dict__))?;
         Ok(Methods { class, own: own.and_then(|own| own.cast_into::<PyDict>().ok()) })
     }
 

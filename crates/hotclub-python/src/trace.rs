@@ -1,6 +1,6 @@
 //! The execution table for Python, and what the verbs write into it.
+use crate::names::name;
 use hotclub::trace::{Step, Trace as Table, human};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList};
@@ -89,7 +89,7 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// The table of this context (thread or task), if one is being recorded.
 fn current(py: Python<'_>) -> Option<Bound<'_, Trace>> {
     let variable = variable(py).ok()?;
-    variable.call_method0(intern!(py, "get")).ok()?.cast_into::<Trace>().ok()
+    variable.call_method0(name!(py, get)).ok()?.cast_into::<Trace>().ok()
 }
 
 /// What a verb tells about itself.

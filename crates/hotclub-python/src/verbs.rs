@@ -4,11 +4,11 @@ use crate::held::Held;
 use crate::incr;
 use crate::key::{FullKey, full_key};
 use crate::life::{Given, life};
+use crate::names::name;
 use crate::settings::base_cache;
 use hotclub::Life;
 use hotclub::backend::memory::{Change, Usage, Was};
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -150,7 +150,7 @@ impl Cache {
         let py = slf.py();
         let settings = Self::settings(slf)?;
         if !settings.own_get {
-            return base_cache(py)?.call_method1(intern!(py, "get_many"), (slf, keys, version));
+            return base_cache(py)?.call_method1(name!(py, get_many), (slf, keys, version));
         }
         let found = PyDict::new(py);
         let mut full = FullKey::new();
@@ -177,14 +177,14 @@ impl Cache {
         let (true, Backend::Memory(store)) = (plain, slf.get().backend()?) else {
             let keywords = PyDict::new(py);
             if let Given::Value(timeout) = timeout {
-                keywords.set_item(intern!(py, "timeout"), timeout)?;
+                keywords.set_item(name!(py, timeout), timeout)?;
             }
-            keywords.set_item(intern!(py, "version"), version)?;
-            return base_cache(py)?.call_method(intern!(py, "set_many"), (slf, data), Some(&keywords));
+            keywords.set_item(name!(py, version), version)?;
+            return base_cache(py)?.call_method(name!(py, set_many), (slf, data), Some(&keywords));
         };
         let mut full = FullKey::new();
         // Through Python's iterator: pickling a value may run code that changes the dict.
-        for item in data.call_method0(intern!(py, "items"))?.try_iter()? {
+        for item in data.call_method0(name!(py, items))?.try_iter()? {
             let item = item?.cast_into::<PyTuple>()?;
             let (key, value) = (item.get_borrowed_item(0)?, item.get_borrowed_item(1)?);
             full_key(slf, &settings, &key, version, &mut full)?;
@@ -203,7 +203,7 @@ impl Cache {
         let py = slf.py();
         let settings = Self::settings(slf)?;
         let (true, Backend::Memory(store)) = (settings.own_delete, slf.get().backend()?) else {
-            base_cache(py)?.call_method1(intern!(py, "delete_many"), (slf, keys, version))?;
+            base_cache(py)?.call_method1(name!(py, delete_many), (slf, keys, version))?;
             return Ok(0);
         };
         let mut count = 0;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
@@ -10,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hotclub.django.codecs import make_codec
 from hotclub.django.redis_extras import RedisExtras
 from hotclub.django.redis_extras.base import CacheKey, literal
-from hotclub.django.redis_options import RedisOptions, redis_options
+from hotclub.django.redis_options import redis_options
 from hotclub.django.remote import RemoteVerbs
 from hotclub.errors import SERVER_ERRORS, NotAnIntegerError
 
@@ -40,9 +41,19 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
             "pickle_protocol": options.pickle_protocol,
             "credentials": options.credentials,
             "codec": codec,
+            "given": options.given,
         }
-        # A codec and a callable are told apart by what made them.
-        name = repr({**made, "codec": None, "given": _shown(options)})
+        # Objects are told apart by what they are, not by how they show themselves: a secret is not shown.
+        given = {**options.given, "serializer": options.serializer}
+        name = repr(
+            {
+                **made,
+                "codec": None,
+                "credentials": None,
+                "given": _identity(given),
+                "read": options.read,
+            }
+        )
         try:
             self._open_redis(name, made)
         except ValueError as error:
@@ -206,18 +217,15 @@ def _seconds(millis: int | None) -> float | None:
     return None if millis is None else millis / 1000
 
 
-def _shown(options: RedisOptions) -> str:
-    """What tells two codecs apart: objects by identity, everything else by what it says."""
-    return repr(
-        [
-            options.read,
-            options.serializer,
-            options.serializer_path,
-            options.compressor_path,
-            options.compress_min_len,
-            sorted((name, repr(value)) for name, value in options.given.items()),
-        ]
-    )
+def _identity(value: Any) -> Any:
+    """What tells two settings apart. The wire that is named by it keeps the objects alive."""
+    if value is None or isinstance(value, (str, bytes, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return sorted((str(name), repr(_identity(part))) for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_identity(part) for part in value]
+    return f"{type(value).__qualname__} at {id(value)}"
 
 
 # What Rust takes the place of, so that only a subclass that overrides these pays for a call of Python.

@@ -10,7 +10,9 @@ mod threaded;
 
 use super::want::Want;
 use super::wire::Wire;
+use crate::names::name;
 use hotclub::backend::redis::batch::Batch;
+use hotclub::backend::redis::breaker::Breaker;
 use hotclub::backend::redis::client::choose;
 use hotclub::backend::redis::config::Layout;
 use hotclub::backend::redis::handshake::Role;
@@ -19,7 +21,6 @@ use hotclub::fork;
 pub(crate) use link::Link;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyTuple, PyWeakrefMethods, PyWeakrefReference};
@@ -31,7 +32,10 @@ pub(crate) const LARGE: usize = 64 * 1024;
 
 /// The connections of each event loop to the servers of one wire.
 #[derive(Default)]
-pub(crate) struct Doors(Mutex<Vec<Door>>);
+pub(crate) struct Doors(Mutex<Vec<Door>>, Mutex<Breakers>);
+
+/// What all loops of a process know of the servers: a loop that lives for one call only must not find out anew.
+type Breakers = Vec<(u32, Server, Arc<Breaker>)>;
 
 struct Door {
     loop_: Py<PyWeakrefReference>,
@@ -72,6 +76,19 @@ enum Way {
 }
 
 impl Doors {
+    pub(super) fn breaker(&self, server: &Server) -> Arc<Breaker> {
+        // Short, and held with the GIL, so that no fork copies it while it is.
+        let mut breakers = self.1.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let generation = fork::generation();
+        let ours = |(made, of, _): &&(u32, Server, Arc<Breaker>)| *made == generation && of == server;
+        if let Some((_, _, breaker)) = breakers.iter().find(ours) {
+            return breaker.clone();
+        }
+        let breaker = Arc::new(Breaker::default());
+        breakers.push((generation, server.clone(), breaker.clone()));
+        breaker
+    }
+
     /// How many sockets event loops have open.
     pub(crate) fn connections(&self) -> usize {
         let doors = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -117,7 +134,7 @@ pub(crate) fn in_a_thread<'py>(
 /// A future that is done.
 pub(crate) fn answered<'py>(py: Python<'py>, answer: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let future = new_future(&running_loop(py)?)?;
-    future.call_method1(intern!(py, "set_result"), (answer,))?;
+    future.call_method1(name!(py, set_result), (answer,))?;
     Ok(future)
 }
 
@@ -158,8 +175,11 @@ fn open(py: Python<'_>, wire: &Arc<Wire>, running: &Bound<'_, PyAny>, way: &Way)
             }
         }
         Way::Found(server, replica) => {
-            let role =
-                if *replica && wire.client.is_clustered() { Role::ClusterReplica } else { Role::Data(0) };
+            let role = match (wire.client.is_clustered(), *replica) {
+                (true, true) => Role::ClusterReplica,
+                (false, false) => Role::Primary,
+                _ => Role::Data(0),
+            };
             found.insert((server.clone(), *replica), pair(server, role, true)?);
         }
     }
@@ -201,7 +221,7 @@ fn weakly<'py>(
 fn sweep(py: Python<'_>, wire: &Wire) {
     let dead = |door: &Door| {
         let Some(loop_) = door.loop_.bind(py).upgrade() else { return true };
-        loop_.call_method0(intern!(py, "is_closed")).is_ok_and(|closed| closed.is_truthy().unwrap_or(false))
+        loop_.call_method0(name!(py, is_closed)).is_ok_and(|closed| closed.is_truthy().unwrap_or(false))
     };
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
     let doors = std::mem::take(&mut *wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

@@ -2,10 +2,10 @@
 use super::wire::Wire;
 use crate::cache::Cache;
 use crate::life::Given;
+use crate::names::name;
 use crate::settings::{Settings, django};
 use hotclub::Life;
 use hotclub::backend::redis::command::Expiry;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl<'py> Deadlines<'_, 'py> {
     /// `get_backend_timeout` is overridden: it gives the seconds that the entry has, or `None`.
     #[cold]
     fn by_python(&self, timeout: &Given<'py>) -> PyResult<Option<Expiry>> {
-        let name = intern!(self.py(), "get_backend_timeout");
+        let name = name!(self.py(), get_backend_timeout);
         let seconds = match timeout {
             Given::Nothing => self.cache.call_method0(name)?,
             Given::Value(timeout) => self.cache.call_method1(name, (timeout,))?,
@@ -85,7 +85,7 @@ impl<'py> Deadlines<'_, 'py> {
                 Ok(self.millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
             }
             Some(Life::For(time)) => Ok(self.whole(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))),
-            None => self.other(&self.cache.getattr(intern!(self.py(), "default_timeout"))?),
+            None => self.other(&self.cache.getattr(name!(self.py(), default_timeout))?),
         }
     }
 

@@ -6,9 +6,9 @@ use super::wire::{Dialect, Scratch, Wire};
 use crate::cache::{Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::life::Given;
+use crate::names::name;
 use hotclub::backend::redis::batch::{Batch, Effect};
 use hotclub::backend::redis::command::{self, When};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
 
@@ -113,7 +113,8 @@ impl<'py> Verb<'_, 'py> {
             }
             // Nothing readable would remain: only the condition is looked at.
             (None, When::Absent) => {
-                batch.start("set", Effect::Read, clustered);
+                // Not a read: a replica may be a moment late.
+                batch.start("set", Effect::Idempotent, clustered);
                 command::exists(batch, key);
                 Ok(Plan::Ask(Want::Absent))
             }
@@ -228,7 +229,7 @@ impl<'py> Verb<'_, 'py> {
     }
 
     pub(crate) fn set_many(mut self, data: &Bound<'py, PyAny>, timeout: &Given<'py>) -> PyResult<Plan> {
-        let items = data.call_method0(intern!(self.py(), "items"))?;
+        let items = data.call_method0(name!(self.py(), items))?;
         let expiry = expiry(self.cache, self.wire, &self.settings, timeout)?;
         command::begin_set_many(self.start("set_many", Effect::Idempotent));
         let mut full = FullKey::new();

@@ -1,7 +1,7 @@
 //! Values as the servers hold them: in Django's bytes by Rust, in anybody else's by a Python codec.
 use super::pickle;
 use super::wire::Dialect;
-use pyo3::intern;
+use crate::names::name;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyInt, PyType};
@@ -25,8 +25,8 @@ impl Codec {
         match codec {
             None => Ok(Codec::Plain { protocol, subclasses_are_numbers: dialect == Dialect::DjangoRedis }),
             Some(codec) => Ok(Codec::Python {
-                dumps: codec.getattr(intern!(py, "dumps"))?.unbind(),
-                loads: codec.getattr(intern!(py, "loads"))?.unbind(),
+                dumps: codec.getattr(name!(py, dumps))?.unbind(),
+                loads: codec.getattr(name!(py, loads))?.unbind(),
             }),
         }
     }

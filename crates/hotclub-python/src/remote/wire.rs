@@ -13,10 +13,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Whose habits an alias has: bytes, units of time and return values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Wire {
     pub(crate) habits: Habits,
     pub(crate) doors: Doors,
     pub(crate) counts: Counts,
+    /// The objects of the settings. The name of a wire tells them apart by where they are, so they must stay there.
+    _given: Py<PyDict>,
     /// The last answer was an error that was ignored.
     pub(crate) ignoring: AtomicBool,
 }
@@ -206,6 +208,7 @@ fn make(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Wire> {
         habits,
         doors: Doors::default(),
         counts: Counts::default(),
+        _given: options.clone().unbind(),
         ignoring: AtomicBool::new(false),
     })
 }
@@ -244,7 +247,7 @@ fn config(given: &Given<'_, '_>) -> PyResult<RedisConfig> {
     config.pool_limit = given.seconds("pool_limit")?;
     config.pool_size = given.get("pool_size")?;
     config.rest = given.seconds("breaker")?;
-    let told = Mutex::new(BTreeSet::new());
+    let told = Mutex::new(BTreeMap::new());
     config.listener = Some(Arc::new(move |change: &Change<'_>| {
         if is_news(&told, change) {
             Python::attach(|py| log(py, change));
@@ -253,16 +256,24 @@ fn config(given: &Given<'_, '_>) -> PyResult<RedisConfig> {
     Ok(config)
 }
 
-/// Each door finds out for itself that a server is down; one line is enough.
-fn is_news(down: &Mutex<BTreeSet<Server>>, change: &Change<'_>) -> bool {
+/// Each door finds out for itself what became of a server; one line is enough.
+fn is_news(told: &Mutex<BTreeMap<Server, (bool, Instant)>>, change: &Change<'_>) -> bool {
+    let (server, is_down) = match change {
+        Change::Down(server, _) => (*server, true),
+        Change::Up(server) => (*server, false),
+        Change::Primary(_) => return true,
+    };
     // Threads come here without the GIL, so a fork may copy the lock while it is held: better a line twice.
-    let Ok(mut down) = down.try_lock() else { return true };
-    match change {
-        Change::Down(server, _) => down.insert((*server).clone()),
-        Change::Up(server) => down.remove(server),
-        Change::Primary(_) => true,
+    let Ok(mut told) = told.try_lock() else { return true };
+    let before = told.insert(server.clone(), (is_down, Instant::now()));
+    match before {
+        Some((was_down, since)) => was_down != is_down || (is_down && since.elapsed() > SAME_NEWS),
+        None => is_down,
     }
 }
+
+/// The doors hear of an outage at about the same time.
+const SAME_NEWS: Duration = Duration::from_secs(3);
 
 /// `(user, password)`, or as redis-py has it for the default user `(password,)`.
 fn credentials(callable: &Bound<'_, PyAny>) -> Result<Login, String> {

@@ -3,7 +3,7 @@ use super::super::run;
 use super::super::want::Want;
 use super::super::wire::Wire;
 use super::link::Link;
-use pyo3::intern;
+use crate::names::name;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -17,14 +17,14 @@ pub(super) fn call_soon(
     method: &Bound<'_, PyString>,
 ) -> PyResult<()> {
     let callback = link.getattr(method)?;
-    loop_.call_method1(intern!(loop_.py(), "call_soon"), (callback,)).map(drop)
+    loop_.call_method1(name!(loop_.py(), call_soon), (callback,)).map(drop)
 }
 
 /// Has the loop look for limits that have passed, after this time.
 pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, Link>, time: Duration) -> PyResult<()> {
     let py = loop_.py();
-    let callback = link.getattr(intern!(py, "_expire"))?;
-    loop_.call_method1(intern!(py, "call_later"), (time.as_secs_f64(), callback)).map(drop)
+    let callback = link.getattr(name!(py, _expire))?;
+    loop_.call_method1(name!(py, call_later), (time.as_secs_f64(), callback)).map(drop)
 }
 
 /// Has a task of the loop connect.
@@ -41,7 +41,7 @@ pub(super) fn start(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// Whether nobody waits any more.
 #[inline]
 pub(super) fn is_done(future: &Bound<'_, PyAny>) -> bool {
-    let done = future.call_method0(intern!(future.py(), "done"));
+    let done = future.call_method0(name!(future.py(), done));
     done.is_ok_and(|done| done.is_truthy().unwrap_or(true))
 }
 
@@ -59,8 +59,8 @@ pub(super) fn settle<'py>(
     }
     let answer = run::settled(py, wire, want, answer());
     let told = match answer {
-        Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
-        Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        Ok(value) => future.call_method1(name!(py, set_result), (value,)),
+        Err(error) => future.call_method1(name!(py, set_exception), (error,)),
     };
     if let Err(error) = told {
         error.write_unraisable(py, Some(future));

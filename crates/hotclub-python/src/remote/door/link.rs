@@ -6,6 +6,7 @@ use super::callbacks::{call_later, call_soon, connect, is_done, settle};
 use super::queue::{Queue, Waiting};
 use super::socket::{Greeting, Phase};
 use super::{LARGE, new_future, threaded};
+use crate::names::name;
 use hotclub::backend::redis::batch::{Batch, Received, Replies};
 use hotclub::backend::redis::breaker::Breaker;
 use hotclub::backend::redis::error::Problem;
@@ -16,7 +17,6 @@ use hotclub::backend::redis::stream::Stream;
 use hotclub::backend::redis::topology::course::first_redirect;
 use hotclub::clock::Clock;
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
@@ -33,7 +33,7 @@ pub(crate) struct Link {
     role: Role,
     /// The server was found, and may not be the right one for ever.
     found: bool,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
     // Held for a moment, and never while Python code runs: what answers mean is found out after it is let go.
     state: Mutex<State>,
 }
@@ -53,8 +53,17 @@ struct State {
     reading: bool,
     /// The loop was asked to look whether a limit has passed.
     timed: bool,
+    /// Which connection this is; bytes of an earlier one answer nobody.
+    epoch: u64,
     /// Lately more than one request was under way at a time: those of one tick are worth being sent together.
     crowded: bool,
+}
+
+impl State {
+    fn has_more_for_tls(&self) -> bool {
+        let Some(stream @ Stream::Tls(_)) = self.phase.stream() else { return false };
+        stream.wants_write() || self.phase.is_unsent(&self.queue)
+    }
 }
 
 /// What is to be done once the lock is let go.
@@ -73,15 +82,8 @@ impl Link {
         role: Role,
         found: bool,
     ) -> Self {
-        Link {
-            server,
-            role,
-            found,
-            wire: Arc::downgrade(wire),
-            loop_,
-            breaker: Breaker::default(),
-            state: Mutex::default(),
-        }
+        let breaker = wire.doors.breaker(&server);
+        Link { server, role, found, wire: Arc::downgrade(wire), loop_, breaker, state: Mutex::default() }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -105,16 +107,17 @@ impl Link {
         want: Want,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        if this.found && this.breaker.check(wire.client.config()).is_err() {
-            return threaded::ask(loop_, wire, batch.clone(), want);
-        }
-        let future = new_future(loop_)?;
         if let Err(problem) = this.breaker.check(wire.client.config()) {
+            if this.found {
+                return threaded::ask(loop_, wire, batch.clone(), want);
+            }
+            let future = new_future(loop_)?;
             let error = problem.into_error(batch.verb(), batch.effect(), &this.server.to_string());
             let error = errors::exception(py, &error, wire.habits.client);
             settle(wire, &future, &want, || Err(error));
             return Ok(future);
         }
+        let future = new_future(loop_)?;
         let (next, time) = {
             let mut state = this.state.lock();
             state.queue.push(batch, future.clone().unbind(), want, this.found);
@@ -137,9 +140,13 @@ impl Link {
         };
         match next {
             Next::Nothing => {}
-            Next::Flush => call_soon(loop_, slf, intern!(py, "_flush"))?,
+            Next::Flush => call_soon(loop_, slf, name!(py, _flush))?,
             Next::Write => Self::write(slf)?,
-            Next::Connect => connect(slf, loop_)?,
+            Next::Connect => {
+                if let Err(error) = connect(slf, loop_) {
+                    Self::break_off(slf, &Problem::Connect(format!("no task can be started: {error}")));
+                }
+            }
         }
         if time {
             call_later(loop_, slf, wire.client.config().reply_limit)?;
@@ -160,10 +167,10 @@ impl Link {
         let may_retry = matches!(problem, Problem::Lost(_) | Problem::ReplyLimit(_) | Problem::Malformed(_));
         let (phase, given_up, again) = {
             let mut state = this.state.lock();
-            let State { phase, mut queue, timed, reading, .. } = std::mem::take(&mut *state);
+            let State { phase, mut queue, timed, reading, epoch, .. } = std::mem::take(&mut *state);
             let given_up = queue.after_a_break(may_retry, Clock::system().now_ms(), limit);
             let again = !queue.waiting.is_empty();
-            *state = State { queue, timed, reading, ..State::default() };
+            *state = State { queue, timed, reading, epoch: epoch + 1, ..State::default() };
             if again {
                 state.phase = Phase::Connecting(Instant::now());
             }
@@ -173,8 +180,8 @@ impl Link {
             this.forget(py, stream);
         }
         drop(phase);
-        if !matches!(problem, Problem::Lost(_)) && problem.is_server_down() {
-            this.breaker.failed(&this.server, wire.client.config(), problem, limit);
+        if !matches!(problem, Problem::Connect(_) | Problem::ConnectLimit(_)) {
+            this.breaker.note(&this.server, wire.client.config(), problem, limit);
         }
         this.give_up(py, &wire, given_up, problem);
         if again
@@ -182,6 +189,19 @@ impl Link {
             && let Err(error) = connect(slf, &loop_)
         {
             error.write_unraisable(py, None);
+        }
+    }
+
+    /// Nobody will use it any more: its configuration is gone.
+    #[cold]
+    fn close(&self, py: Python<'_>) {
+        let old = std::mem::take(&mut *self.state.lock());
+        if let Some(stream) = old.phase.stream() {
+            self.forget(py, stream);
+        }
+        for waiting in old.queue.waiting {
+            // Its caller awaits a future that nobody else would ever end.
+            drop(waiting.future.call_method0(py, name!(py, cancel)));
         }
     }
 
@@ -201,7 +221,7 @@ impl Link {
     /// The loop must not look at a descriptor that is about to be closed.
     fn forget(&self, py: Python<'_>, stream: &Stream) {
         let Some(loop_) = self.running(py) else { return };
-        for method in [intern!(py, "remove_reader"), intern!(py, "remove_writer")] {
+        for method in [name!(py, remove_reader), name!(py, remove_writer)] {
             // A closed loop has forgotten it already.
             drop(loop_.call_method1(method, (stream.as_raw_fd(),)));
         }
@@ -233,10 +253,10 @@ impl Link {
         {
             match left {
                 true => {
-                    let callback = slf.getattr(intern!(py, "_writable"))?;
-                    loop_.call_method1(intern!(py, "add_writer"), (descriptor, callback))?;
+                    let callback = slf.getattr(name!(py, _writable))?;
+                    loop_.call_method1(name!(py, add_writer), (descriptor, callback))?;
                 }
-                false => drop(loop_.call_method1(intern!(py, "remove_writer"), (descriptor,))?),
+                false => drop(loop_.call_method1(name!(py, remove_writer), (descriptor,))?),
             }
         }
         Ok(())
@@ -256,8 +276,11 @@ impl Link {
 
     /// The bytes of the first whole answer: who waits for it, and where it ends.
     #[inline]
-    fn next_answer(&self, bytes: &[u8], skim: &mut Skim) -> Result<Option<Answered>, Problem> {
+    fn next_answer(&self, bytes: &[u8], skim: &mut Skim, epoch: u64) -> Result<Option<Answered>, Problem> {
         let mut state = self.state.lock();
+        if state.epoch != epoch {
+            return Ok(None);
+        }
         if let Phase::Greeting(_, greeting) = &mut state.phase {
             if !skim.advance(bytes, greeting.replies)? {
                 return Ok(None);
@@ -275,6 +298,9 @@ impl Link {
         if !skim.advance(bytes, first.replies)? {
             return Ok(None);
         }
+        if !state.queue.is_first_sent() {
+            return Err(Problem::Malformed("a reply before the whole request was sent".into()));
+        }
         Ok(state.queue.pop().map(Answered::Request))
     }
 
@@ -284,12 +310,13 @@ impl Link {
         wire: &Arc<Wire>,
         received: &Received,
         skim: &mut Skim,
+        epoch: u64,
     ) -> Result<usize, Problem> {
         let (py, this) = (slf.py(), slf.get());
         let mut done = 0;
         loop {
             let bytes = &received.bytes()[done..];
-            let Some(answered) = this.next_answer(bytes, skim)? else { return Ok(done) };
+            let Some(answered) = this.next_answer(bytes, skim, epoch)? else { return Ok(done) };
             let end = skim.position();
             *skim = Skim::default();
             let replies = Replies::over(&bytes[..end]);
@@ -316,18 +343,20 @@ impl Link {
         }
     }
 
-    fn take_over(slf: &Bound<'_, Self>, socket: OwnedFd) -> Result<(), Problem> {
+    /// Whether the socket was wanted: somebody may have been faster, or have given up.
+    fn take_over(slf: &Bound<'_, Self>, socket: OwnedFd) -> Result<bool, Problem> {
         let this = slf.get();
-        let Some(wire) = this.wire.upgrade() else { return Ok(()) };
+        let Some(wire) = this.wire.upgrade() else { return Ok(false) };
         let config = wire.client.config();
         let stream = Stream::adopt(socket, &this.server, config.tls.as_ref())?;
         stream.set_nonblocking().map_err(|error| Problem::lost(&error))?;
         let greeting = Greeting::new(config, this.role)?;
         let mut state = this.state.lock();
-        if matches!(state.phase, Phase::Connecting(_)) {
+        let wanted = matches!(state.phase, Phase::Connecting(_));
+        if wanted {
             state.phase = Phase::new(stream, greeting);
         }
-        Ok(())
+        Ok(wanted)
     }
 }
 
@@ -355,8 +384,11 @@ impl Link {
 
     fn _readable(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
-        let Some(wire) = this.wire.upgrade() else { return Ok(()) };
-        let (mut received, mut skim, outcome) = {
+        let Some(wire) = this.wire.upgrade() else {
+            this.close(slf.py());
+            return Ok(());
+        };
+        let (mut received, mut skim, outcome, epoch) = {
             let mut state = this.state.lock();
             // A nested loop, run by code that unpickling called, has nothing to read here.
             if std::mem::replace(&mut state.reading, true) {
@@ -364,13 +396,15 @@ impl Link {
             }
             let State { phase, received, skim, .. } = &mut *state;
             let outcome = phase.read(received, skim.needs());
-            (std::mem::take(received), std::mem::take(skim), outcome)
+            (std::mem::take(received), std::mem::take(skim), outcome, state.epoch)
         };
-        let answered = Self::answers(slf, &wire, &received, &mut skim);
+        let answered = Self::answers(slf, &wire, &received, &mut skim, epoch);
         let problem = {
             let mut state = this.state.lock();
             state.reading = false;
             match (answered, outcome) {
+                // The connection broke meanwhile and was dealt with; what is here belongs to it.
+                _ if state.epoch != epoch => return Ok(()),
                 (Ok(done), Ok(())) => {
                     received.consume(done);
                     (state.received, state.skim) = (received, skim);
@@ -382,12 +416,8 @@ impl Link {
         match problem {
             None => {
                 this.breaker.succeeded(&this.server, wire.client.config());
-                // TLS answers by itself at times.
-                if this.state.lock().phase.stream().is_some_and(Stream::wants_write) {
-                    Self::write(slf)
-                } else {
-                    Ok(())
-                }
+                // TLS answers by itself at times, and takes nothing before its handshake is done.
+                if this.state.lock().has_more_for_tls() { Self::write(slf) } else { Ok(()) }
             }
             Some(problem) => {
                 Self::break_off(slf, &problem);
@@ -439,22 +469,25 @@ impl Link {
         // SAFETY: the caller has detached it from its socket object, and nobody else knows it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let (py, this) = (slf.py(), slf.get());
-        if let Err(problem) = Self::take_over(slf, socket) {
-            Self::break_off(slf, &problem);
-            return Ok(());
+        match Self::take_over(slf, socket) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(problem) => {
+                Self::break_off(slf, &problem);
+                return Ok(());
+            }
         }
-        if let Some(loop_) = this.running(py)
-            && this.is_open()
-        {
-            let callback = slf.getattr(intern!(py, "_readable"))?;
-            loop_.call_method1(intern!(py, "add_reader"), (descriptor, callback))?;
+        if let Some(loop_) = this.running(py) {
+            let callback = slf.getattr(name!(py, _readable))?;
+            loop_.call_method1(name!(py, add_reader), (descriptor, callback))?;
         }
         Self::write(slf)
     }
 
     /// There is no connection, and why; no reason means that the limit passed.
-    #[pyo3(signature = (reason))]
-    fn _failed(slf: &Bound<'_, Self>, reason: Option<String>) {
+    /// `cancelled`: nobody wanted it any more, which says nothing about the server.
+    #[pyo3(signature = (reason, cancelled = false))]
+    fn _failed(slf: &Bound<'_, Self>, reason: Option<String>, cancelled: bool) {
         let this = slf.get();
         let Some(wire) = this.wire.upgrade() else { return };
         let config = wire.client.config();
@@ -463,7 +496,11 @@ impl Link {
             _ => return,
         };
         let problem = reason.map_or(Problem::ConnectLimit(config.connect_limit), Problem::Connect);
-        this.breaker.failed(&this.server, config, &problem, since.elapsed());
+        if cancelled {
+            this.breaker.abandon();
+        } else {
+            this.breaker.failed(&this.server, config, &problem, since.elapsed());
+        }
         Self::break_off(slf, &problem);
     }
 

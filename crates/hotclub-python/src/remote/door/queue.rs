@@ -64,6 +64,12 @@ impl Queue {
         self.sent += count;
     }
 
+    /// Whether every byte of the request that is answered next was sent.
+    #[inline]
+    pub(super) fn is_first_sent(&self) -> bool {
+        self.waiting.front().is_none_or(|first| self.answered + first.length <= self.sent)
+    }
+
     /// The first request was answered.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Waiting> {

@@ -46,6 +46,15 @@ impl Phase {
         }
     }
 
+    /// Whether something waits to be sent.
+    pub(super) fn is_unsent(&self, queue: &Queue) -> bool {
+        match self {
+            Phase::Greeting(_, greeting) => greeting.sent < greeting.batch.bytes().len(),
+            Phase::Open(_) => !queue.unsent().is_empty(),
+            Phase::Closed | Phase::Connecting(_) => false,
+        }
+    }
+
     pub(super) fn stream(&self) -> Option<&Stream> {
         match self {
             Phase::Greeting(stream, _) | Phase::Open(stream) => Some(stream),
@@ -60,7 +69,7 @@ impl Phase {
                 let Greeting { batch, sent, .. } = greeting;
                 while *sent < batch.bytes().len() {
                     match write_some(stream, &batch.bytes()[*sent..])? {
-                        0 => return Ok(true),
+                        0 => return Ok(waits_for_room(stream)),
                         count => *sent += count,
                     }
                 }
@@ -69,7 +78,7 @@ impl Phase {
             Phase::Open(stream) => {
                 while !queue.unsent().is_empty() {
                     match write_some(stream, queue.unsent())? {
-                        0 => return Ok(true),
+                        0 => return Ok(waits_for_room(stream)),
                         count => queue.sent(count),
                     }
                 }
@@ -109,6 +118,12 @@ impl Phase {
 const AT_ONCE: usize = 64 * 1024;
 /// One connection must not keep the loop from all others.
 const MOST_AT_ONCE: usize = 4 << 20;
+
+/// TLS takes nothing while it waits for the other side's part of the handshake: then room is of no use, and the next
+/// thing to happen is something to read.
+fn waits_for_room(stream: &Stream) -> bool {
+    !matches!(stream, Stream::Tls(_)) || stream.wants_write()
+}
 
 /// How much was written; 0 if nothing can be now.
 fn write_some(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Problem> {

@@ -5,10 +5,10 @@
 //! goes this way. It costs a thread's hop. The future, the errors and the limits are the same.
 use super::super::want::Want;
 use super::super::wire::{Scratch, Wire};
+use crate::names::name;
 use hotclub::backend::redis::batch::Batch;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) fn run<'py>(
         work(arguments.py())
     };
     let work = PyCFunction::new_closure(py, None, None, work)?;
-    loop_.call_method1(intern!(py, "run_in_executor"), (py.None(), work))
+    loop_.call_method1(name!(py, run_in_executor), (py.None(), work))
 }
 
 /// Has a thread send the batch; a future brings what is wanted of the replies.
@@ -55,7 +55,7 @@ pub(super) fn instead<'py>(
 ) {
     if let Err(error) = try_instead(loop_, wire, batch, want, future) {
         // The loop is closing: nobody will wait much longer.
-        if let Err(error) = future.call_method1(intern!(loop_.py(), "set_exception"), (error,)) {
+        if let Err(error) = future.call_method1(name!(loop_.py(), set_exception), (error,)) {
             error.write_unraisable(loop_.py(), Some(future));
         }
     }
@@ -77,12 +77,12 @@ fn try_instead<'py>(
         if super::callbacks::is_done(future) {
             return Ok(());
         }
-        let told = match work.call_method0(intern!(py, "result")) {
-            Ok(answer) => future.call_method1(intern!(py, "set_result"), (answer,)),
-            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,)),
+        let told = match work.call_method0(name!(py, result)) {
+            Ok(answer) => future.call_method1(name!(py, set_result), (answer,)),
+            Err(error) => future.call_method1(name!(py, set_exception), (error,)),
         };
         told.map(drop)
     };
     let hand_over = PyCFunction::new_closure(py, None, None, hand_over)?;
-    work.call_method1(intern!(py, "add_done_callback"), (hand_over,)).map(drop)
+    work.call_method1(name!(py, add_done_callback), (hand_over,)).map(drop)
 }

@@ -53,6 +53,9 @@ impl Breaker {
     fn check_failure(&self, config: &RedisConfig) -> Result<bool, Problem> {
         let mut failure = self.failure.lock();
         let Some(failure) = failure.as_mut() else { return Ok(false) };
+        if config.rest.is_zero() {
+            return Ok(false);
+        }
         let now = Instant::now();
         if now < failure.until {
             return Err(Problem::Resting(Box::new(failure.cause.clone()), failure.until - now));
