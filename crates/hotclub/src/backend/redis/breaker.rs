@@ -171,7 +171,7 @@ mod tests {
     fn only_one_caller_tries_when_the_rest_is_over() {
         let told = Arc::default();
         let (mut config, breaker) = (config(&told), Breaker::default());
-        config.rest = Duration::ZERO;
+        config.rest = Duration::from_nanos(1);
         let cause = Problem::Connect("connection refused".into());
         breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
         breaker.check(&config).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     fn who_gives_up_trying_leaves_it_to_the_next() {
         let told = Arc::default();
         let (mut config, breaker) = (config(&told), Breaker::default());
-        config.rest = Duration::ZERO;
+        config.rest = Duration::from_nanos(1);
         let cause = Problem::Connect("connection refused".into());
         breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
         assert!(breaker.may_ask(&config).unwrap());
