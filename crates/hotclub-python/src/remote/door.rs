@@ -6,6 +6,7 @@ mod callbacks;
 mod link;
 mod queue;
 mod socket;
+mod state;
 mod threaded;
 
 use super::want::Want;

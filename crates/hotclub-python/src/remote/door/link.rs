@@ -3,8 +3,9 @@ use super::super::errors;
 use super::super::want::{Asked, Want};
 use super::super::wire::Wire;
 use super::callbacks::{call_later, call_soon, connect, is_done, settle};
-use super::queue::{Queue, Waiting};
+use super::queue::Waiting;
 use super::socket::{Greeting, Phase};
+use super::state::State;
 use super::{LARGE, new_future, threaded};
 use crate::names::name;
 use hotclub::backend::redis::batch::{Batch, Received, Replies};
@@ -36,34 +37,6 @@ pub(crate) struct Link {
     breaker: Arc<Breaker>,
     // Held for a moment, and never while Python code runs: what answers mean is found out after it is let go.
     state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    queue: Queue,
-    received: Received,
-    /// How far the reply that is expected next has been seen.
-    skim: Skim,
-    /// The loop was asked to flush in this tick.
-    flushing: bool,
-    /// The loop watches for room to write.
-    writing: bool,
-    /// `_readable` runs: the bytes are with it.
-    reading: bool,
-    /// The loop was asked to look whether a limit has passed.
-    timed: bool,
-    /// Which connection this is; bytes of an earlier one answer nobody.
-    epoch: u64,
-    /// Lately more than one request was under way at a time: those of one tick are worth being sent together.
-    crowded: bool,
-}
-
-impl State {
-    fn has_more_for_tls(&self) -> bool {
-        let Some(stream @ Stream::Tls(_)) = self.phase.stream() else { return false };
-        stream.wants_write() || self.phase.is_unsent(&self.queue)
-    }
 }
 
 /// What is to be done once the lock is let go.
