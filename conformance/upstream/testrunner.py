@@ -96,7 +96,8 @@ class Runner(DiscoverRunner):
 
     def build_suite(self, test_labels: Any = None, **kwargs: Any) -> Any:
         self.substitution.install()
-        for note in adapt.adapt_own_tests(PLAN, KIND, self.substitution.target):
+        notes = adapt.adapt_own_tests(PLAN, KIND, self.substitution.target)
+        for note in (*notes, *adapt.outsleep_the_server(PLAN, KIND)):
             JOURNAL.write("note", text=note)
         if PLAN.group == "async":
             through_async.install()

@@ -10,11 +10,10 @@ import pytest
 from hotclub.django import RedisCache
 
 from packages import need_package
-from redis_stand import RedisStand
 from servers import RedisServer
 
-#: The classes that are judged: ours, and in a cluster the stand-in, until ours has one.
-Ours, OursInCluster = RedisCache, RedisStand
+#: The class that is judged.
+Ours = RedisCache
 
 PICKLE = "django_redis.serializers.pickle.PickleSerializer"
 CODECS = {

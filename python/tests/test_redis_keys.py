@@ -14,7 +14,7 @@ from hotclub.django.redis_extras.base import CacheKey, literal
 from hotclub.django.redis_extras.keys import slot
 
 from packages import need_package
-from redis_pairs import Ours, OursInCluster, Pair, bare, ours, pair, params, redis_door  # noqa: F401, the fixtures
+from redis_pairs import Ours, Pair, bare, ours, pair, params, redis_door  # noqa: F401, the fixtures
 from servers import RedisServer
 
 
@@ -215,7 +215,7 @@ def test_a_cluster_is_searched_and_swept_as_a_whole(
 ) -> None:
     need_package("redis")
     nodes = ",".join(node.address for node in redis_cluster.nodes)
-    cache = redis_door(OursInCluster(f"redis+cluster://{nodes}", params()))
+    cache = redis_door(Ours(f"redis+cluster://{nodes}", params()))
     for number in range(60):
         cache.set(f"k{number}", number)
     cache.set("other", 1)

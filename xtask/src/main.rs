@@ -35,7 +35,7 @@ struct Arguments {
 enum Command {
     /// Runs every test, lint and check; with a room's name only that room's tests.
     Test(test::Options),
-    /// Builds the wheel and starts the example site, which needs no server.
+    /// Builds the wheel and starts the example site: in process memory, or `--on` a server that it starts.
     Demo(demo::Options),
     /// Measures hotclub and its peers in the same run.
     Bench(bench::Options),

@@ -218,23 +218,26 @@ fn weakly<'py>(
 
 /// Drops the doors of loops that are gone or closed. Those of another process are left as they are: its sockets
 /// are not ours to close.
+///
+/// Asking a loop runs Python code, so another thread may come here meanwhile: no door leaves the list before it is
+/// known to be of no use.
 #[cold]
 fn sweep(py: Python<'_>, wire: &Wire) {
-    let dead = |door: &Door| {
-        let Some(loop_) = door.loop_.bind(py).upgrade() else { return true };
-        loop_.call_method0(name!(py, is_closed)).is_ok_and(|closed| closed.is_truthy().unwrap_or(false))
-    };
-    let (mut gone, mut kept) = (Vec::new(), Vec::new());
-    let doors = std::mem::take(&mut *wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    for door in doors {
-        match () {
-            () if door.generation != fork::generation() => std::mem::forget(door),
-            () if dead(&door) => gone.push(door),
-            () => kept.push(door),
-        }
-    }
-    wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut kept);
+    let list = || wire.doors.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let foreign: Vec<Door> = list().extract_if(.., |door| door.generation != fork::generation()).collect();
+    std::mem::forget(foreign);
+    let mut loops: Vec<_> = list().iter().map(|door| door.loop_.clone_ref(py)).collect();
+    loops.retain(|loop_| is_over(loop_.bind(py)));
+    let gone: Vec<Door> =
+        list().extract_if(.., |door| loops.iter().any(|over| over.is(&door.loop_))).collect();
     drop(gone);
+}
+
+/// Whether a loop is gone or closed.
+fn is_over(loop_: &Bound<'_, PyWeakrefReference>) -> bool {
+    let Some(loop_) = loop_.upgrade() else { return true };
+    let closed = loop_.call_method0(name!(loop_.py(), is_closed));
+    closed.is_ok_and(|closed| closed.is_truthy().unwrap_or(false))
 }
 
 /// Finds what is needed later; see `wire::warm`.

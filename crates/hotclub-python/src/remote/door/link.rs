@@ -117,7 +117,7 @@ impl Link {
             Next::Write => Self::write(slf)?,
             Next::Connect => {
                 if let Err(error) = connect(slf, loop_) {
-                    Self::break_off(slf, &Problem::Connect(format!("no task can be started: {error}")));
+                    Self::break_off(slf, &no_task(&error));
                 }
             }
         }
@@ -161,7 +161,8 @@ impl Link {
             && let Some(loop_) = this.running(py)
             && let Err(error) = connect(slf, &loop_)
         {
-            error.write_unraisable(py, None);
+            // Gives up those that were to be sent again: without a task nobody else would.
+            Self::break_off(slf, &no_task(&error));
         }
     }
 
@@ -331,6 +332,10 @@ impl Link {
         }
         Ok(wanted)
     }
+}
+
+fn no_task(error: &PyErr) -> Problem {
+    Problem::Connect(format!("no task can be started: {error}"))
 }
 
 enum Answered {

@@ -6,7 +6,7 @@ use super::error::{Failure, Problem};
 use super::handshake::Role;
 use super::pool::{Lent, Pool};
 use super::server::Server;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A server as this process sees it.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Node {
             lent.connection().send(bytes)?;
             Ok(Sent { lent, since })
         });
-        sent.inspect_err(|problem| self.note(config, problem, since.elapsed()))
+        sent.inspect_err(|problem| self.breaker.note(&self.server, config, problem, since.elapsed()))
     }
 
     /// The second half of an exchange.
@@ -118,7 +118,7 @@ impl Node {
                 Ok(())
             }
             Err(problem) => {
-                self.note(config, &problem, sent.since.elapsed());
+                self.breaker.note(&self.server, config, &problem, sent.since.elapsed());
                 Err(problem)
             }
         }
@@ -136,24 +136,10 @@ impl Node {
     ) -> Result<(), Problem> {
         if Instant::now() > until && sent.lent.connection().is_idle() {
             let problem = Problem::ReplyLimit(config.reply_limit);
-            self.note(config, &problem, sent.since.elapsed());
+            self.breaker.note(&self.server, config, &problem, sent.since.elapsed());
             return Err(problem);
         }
         self.receive(config, sent, replies, received)
-    }
-
-    /// A broken connection alone says little: only if a new one cannot be had is the server down.
-    #[cold]
-    fn note(&self, config: &RedisConfig, problem: &Problem, took: Duration) {
-        match problem {
-            // Said by the breaker itself, or by the pool: nothing new about the server.
-            Problem::Resting(..) | Problem::PoolLimit(..) => {}
-            Problem::Lost(_) => self.breaker.lost(&self.server, config, problem),
-            problem if problem.is_server_down() => {
-                self.breaker.failed(&self.server, config, problem, took);
-            }
-            _ => self.breaker.succeeded(&self.server, config),
-        }
     }
 
     /// How many connections there are to it.
