@@ -7,6 +7,7 @@ is given full keys and bytes and gives bytes back, so it neither composes keys n
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,8 @@ DJANGO_THREADS = "Django RedisCache; a thread a task"
 DJANGO_THREADS_WIDE = "Django RedisCache; a thread a task; pool of 1000"
 VALKEY_ASYNC = "django-valkey AsyncValkeyCache"
 REDIS_PY_ASYNC = "redis-py raw; asyncio"
+#: No client at all: a request made beforehand, one write and one read. What a get cannot cost less than.
+FLOOR = "the two system calls alone"
 REDIS_PY_ASYNC_WIDE = "redis-py raw; asyncio; pool of 1000"
 
 TCP, UNIX, DELAYED = "TCP", "unix socket", "TCP + 1 ms"
@@ -61,7 +64,7 @@ _BACKENDS = {
     DJANGO_THREADS_WIDE: _Backend(_DJANGO_PATH, options=_WIDE),
     VALKEY_ASYNC: _Backend("django_valkey.async_cache.cache.AsyncValkeyCache", scheme="valkey"),
 }
-_RAW = (REDIS_PY, REDIS_PY_ASYNC, REDIS_PY_ASYNC_WIDE)
+_RAW = (REDIS_PY, REDIS_PY_ASYNC, REDIS_PY_ASYNC_WIDE, FLOOR)
 _DATABASES = {name: number for number, name in enumerate((*_BACKENDS, *_RAW))}
 
 #: Who is in the blocking rows, and who in the async ones.
@@ -106,6 +109,23 @@ class RawAsync:
         self.aset = partial(client.set, ex=TIMEOUT)
 
 
+class Bare:
+    """A socket that asks for one key; what it reads is looked at when it is verified only."""
+
+    def __init__(self, connection: socket.socket, ask: redis.Redis) -> None:
+        self._send, self._receive = connection.send, connection.recv
+        self._request = b""
+        self._ask = ask
+
+    def set(self, key: str, value: bytes) -> None:
+        self._request = b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key.encode())
+        self._ask.set(key, value, ex=TIMEOUT)
+
+    def get(self, _key: str) -> bytes:
+        self._send(self._request)
+        return self._receive(4096)
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """A cache ready to be used, and how it wants keys and values."""
@@ -137,6 +157,8 @@ class Contestant:
         return self.name in (DJANGO, DJANGO_REDIS)
 
     def verify(self, got: Any, expected: Any) -> None:
+        if self.name == FLOOR:
+            expected = b"$%d\r\n%b\r\n" % (len(expected), expected)
         right = type(got) is type(expected) and got == expected
         assert right, f"{self.name} gave {got!r:.500}, not {expected!r:.500}"
 
@@ -163,7 +185,8 @@ class Arena:
         ask = self.server.ask(_DATABASES[name])
         ask.flushdb()
         if name in _RAW:
-            return Contestant(name, _raw(self.server, name, transport), ask, is_raw=True)
+            raw = _raw(self.server, name, transport, ask)
+            return Contestant(name, raw, ask, is_raw=True)
         return Contestant(name, caches[_alias(name, transport)], ask, is_raw=False)
 
     @property
@@ -211,7 +234,9 @@ def _location(server: Server, name: str, transport: str) -> str:
     return f"{backend.scheme}://{HOST}:{_port(server, transport)}/{database}"
 
 
-def _raw(server: Server, name: str, transport: str) -> Raw | RawAsync:
+def _raw(server: Server, name: str, transport: str, ask: redis.Redis) -> Raw | RawAsync | Bare:
+    if name == FLOOR:
+        return Bare(_connected(server, transport), ask)
     where: dict[str, Any] = {"db": _DATABASES[name]}
     if transport == UNIX:
         where["unix_socket_path"] = str(server.unix_socket)
@@ -222,3 +247,16 @@ def _raw(server: Server, name: str, transport: str) -> Raw | RawAsync:
     if name == REDIS_PY_ASYNC_WIDE:
         where |= _WIDE
     return RawAsync(redis.asyncio.Redis(**where))
+
+
+def _connected(server: Server, transport: str) -> socket.socket:
+    """With its own database chosen, and every wait limited."""
+    if transport == UNIX:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(server.unix_socket))
+    else:
+        connection = socket.create_connection((HOST, _port(server, transport)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(b"SELECT %d\r\n" % _DATABASES[FLOOR])
+    assert connection.recv(64) == b"+OK\r\n"
+    return connection

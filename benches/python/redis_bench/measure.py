@@ -1,9 +1,11 @@
 """CPU time, and wall time beside it, of short slices, the contestants in turns.
 
 CPU is ``time.process_time``: all threads of this process, the server's and the proxy's work not in it.
-Slices over sockets have two speeds, by whether the server happens to run on the same core, so ratios are
-taken of the medians and of the bests, never across. Each contestant is verified before its first slice
-and after its last one. The garbage collector is on and has nothing left to do when a slice begins.
+Slices over sockets have two speeds, by whether the server runs on the same core: on another one, each
+request wakes an idle core and each reply one more. So a row of blocking calls is measured in both placements,
+and ratios are taken of the medians and of the bests, never across. Each contestant is verified before its
+first slice and after its last one. The garbage collector is on and has nothing left to do when a slice
+begins.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,11 +47,13 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Row:
     name: str
-    #: Opens the contestants; called when the row's turn has come.
+    #: Opens the contestants, in their placement; called when the row's turn has come.
     prepare: Callable[[], dict[str, Entry]]
     targets: Targets = field(default_factory=dict)
     #: None: wall time is not reported.
     wall_targets: Targets | None = None
+    #: Where the server runs while the row is measured.
+    placed: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,11 @@ class Times:
 
 
 def measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
+    with row.placed():
+        return _measured(row, effort, subject)
+
+
+def _measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
     times = {name: Times(entry, effort) for name, entry in row.prepare().items()}
     names = list(times)
     for round_number in range(effort.rounds):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import repeat
+from itertools import product, repeat
 from typing import Any
 
 import values
 from redis_bench import rows_async, targets
-from redis_bench.contestants import BLOCKING, TCP, UNIX, Arena, Contestant
+from redis_bench.contestants import BLOCKING, FLOOR, TCP, UNIX, Arena, Contestant
 from redis_bench.measure import Entry, Row, timed
+from redis_bench.server import Placement
 
 KEY = "user:481516"
+PLACEMENTS = (Placement.SAME_CORE, Placement.OTHER_CORE)
 
 
 def all_rows(arena: Arena) -> list[Row]:
@@ -32,16 +34,22 @@ def _blocking(arena: Arena) -> Iterable[Row]:
         targets.SET_MANY: _set_many,
         targets.INCR: _incr,
     }
-    for transport in (TCP, UNIX):
-        for verb, entry in verbs.items():
-            prepare = partial(_prepare, arena, transport, entry)
-            yield Row(f"{verb}; {transport}", prepare, targets.BLOCKING.get((verb, transport), {}))
+    for transport, placement, verb in product((TCP, UNIX), PLACEMENTS, verbs):
+        if placement.is_possible:
+            judged = placement is Placement.SAME_CORE
+            yield Row(
+                f"{verb}; {transport}; {placement}",
+                partial(_prepare, arena, transport, verbs[verb], verb == targets.GET),
+                targets.BLOCKING.get((verb, transport), {}) if judged else {},
+                placed=partial(arena.server.placed, placement),
+            )
 
 
 def _prepare(
-    arena: Arena, transport: str, entry: Callable[[Arena, Contestant], Entry]
+    arena: Arena, transport: str, entry: Callable[[Arena, Contestant], Entry], with_floor: bool
 ) -> dict[str, Entry]:
-    return {one.name: entry(arena, one) for one in arena.open(BLOCKING, transport)}
+    names = (*BLOCKING, FLOOR) if with_floor else BLOCKING
+    return {one.name: entry(arena, one) for one in arena.open(names, transport)}
 
 
 def _get(arena: Arena, one: Contestant, value: Any) -> Entry:

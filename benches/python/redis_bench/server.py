@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import socket
@@ -10,8 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import redis
@@ -27,6 +29,29 @@ def is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
+class Placement(StrEnum):
+    """Where the server runs, seen from the client. Left alone, the kernel chooses anew for each slice."""
+
+    SAME_CORE = "server on the same core"
+    OTHER_CORE = "server on another core"
+    FREE = ""
+
+    def cores(self, allowed: set[int]) -> tuple[set[int], set[int]]:
+        """The client's and the server's."""
+        first, *others = sorted(allowed)
+        match self:
+            case Placement.SAME_CORE:
+                return {first}, {first}
+            case Placement.OTHER_CORE:
+                return {first}, set(others)
+            case Placement.FREE:
+                return allowed, allowed
+
+    @property
+    def is_possible(self) -> bool:
+        return self is not Placement.OTHER_CORE or len(os.sched_getaffinity(0)) > 1
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where it listens; ``delayed_port`` is the proxy's."""
@@ -35,6 +60,7 @@ class Server:
     port: int
     delayed_port: int
     unix_socket: Path
+    pid: int
 
     def ask(self, database: int) -> redis.Redis:
         """A client that only verifies; nothing it does is timed."""
@@ -45,6 +71,19 @@ class Server:
         with self.ask(0) as client:
             return int(client.info("stats")["keyspace_hits"])
 
+    @contextmanager
+    def placed(self, placement: Placement) -> Iterator[None]:
+        """Keeps all threads of the server and of this process on the cores that the placement names."""
+        everywhere = os.sched_getaffinity(0)
+        ours, its = placement.cores(everywhere)
+        _keep_on(self.pid, its)
+        _keep_on(os.getpid(), ours)
+        try:
+            yield
+        finally:
+            _keep_on(self.pid, everywhere)
+            _keep_on(os.getpid(), everywhere)
+
 
 @contextmanager
 def started(delay_ms: float) -> Iterator[Server]:
@@ -52,13 +91,14 @@ def started(delay_ms: float) -> Iterator[Server]:
     _allow_many_files()
     with tempfile.TemporaryDirectory(prefix="hotclub-bench-") as folder:
         unix_socket = Path(folder, "redis.sock")
-        with _server(folder, unix_socket) as port, _proxy(port, delay_ms) as delayed_port:
+        with _server(folder, unix_socket) as (port, pid), _proxy(port, delay_ms) as delayed_port:
             version = str(redis.Redis(host=HOST, port=port).info("server")["redis_version"])
-            yield Server(version, port, delayed_port, unix_socket)
+            yield Server(version, port, delayed_port, unix_socket, pid)
 
 
 @contextmanager
-def _server(folder: str, unix_socket: Path) -> Iterator[int]:
+def _server(folder: str, unix_socket: Path) -> Iterator[tuple[int, int]]:
+    """The server's port and process id."""
     port = _free_port()
     settings = {
         "bind": HOST,
@@ -76,7 +116,7 @@ def _server(folder: str, unix_socket: Path) -> Iterator[int]:
         process = subprocess.Popen([PROGRAM, *options], stdout=log, stderr=log)
     with _ended_with_the_block(process):
         _wait_for_answer(process, port, Path(folder, "redis.log"))
-        yield port
+        yield port, process.pid
 
 
 @contextmanager
@@ -103,6 +143,12 @@ def _ended_with_the_block(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _keep_on(pid: int, cores: set[int]) -> None:
+    for thread in Path("/proc", str(pid), "task").iterdir():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def _allow_many_files() -> None:
