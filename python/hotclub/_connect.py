@@ -25,8 +25,11 @@ def start(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None:
 
 async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None:
     host, port = link._target()
+    limit = link._connect_limit()
     try:
-        async with asyncio.timeout(link._connect_limit()):
+        if link._has_words_to_find() and not await _words(loop, link, limit):
+            return
+        async with asyncio.timeout(limit):
             connected = await _open(loop, host, port)
     except TimeoutError:
         link._failed(None)
@@ -37,6 +40,16 @@ async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None
         raise
     else:
         link._adopt(connected.detach())
+
+
+async def _words(loop: asyncio.AbstractEventLoop, link: _hotclub.Link, limit: float) -> bool:
+    """Ask for the credentials, in a thread: only this connection waits for them."""
+    try:
+        await asyncio.wait_for(loop.run_in_executor(None, link._find_words), limit)
+    except TimeoutError:
+        link._failed(f"the credentials callable took longer than {limit:g} s")
+        return False
+    return True
 
 
 def _reason(error: OSError) -> str:

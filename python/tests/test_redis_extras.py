@@ -137,3 +137,22 @@ def test_django_s_dialect_warns_of_keys_and_that_of_django_redis_does_not(
     redis_door(Ours(redis_server.url_db(2), params())).ttl("a key")
     with pytest.warns(CacheKeyWarning):
         redis_door(Ours(redis_server.url_db(2), {})).ttl("a key")
+
+
+def test_incr_by_hand_asks_the_primary_and_keeps_the_deadline(
+    redis_server: RedisServer, redis_door: Callable[[Any], Any]
+) -> None:
+    """Of a fraction, which the server cannot count; the second server, a replica, is always late."""
+    with RedisServer() as late:
+        where = [redis_server.url, late.url]
+        cache = redis_door(Ours(where, params(DIALECT="django-redis")))
+        cache.set("fraction", 1.5, 100)
+        cache.set("for ever", 2.5, None)
+        assert cache.get("fraction") is None
+        assert cache.incr("fraction", 2) == 3.5
+        assert cache.incr("for ever", 1) == 3.5
+        assert 95_000 < int(redis_server.command("PTTL", ":1:fraction")) <= 100_000
+        assert int(redis_server.command("PTTL", ":1:for ever")) == -1
+        late.command("SET", ":1:elsewhere", "1.5")
+        with pytest.raises(ValueError, match="Key ':1:elsewhere' not found"):
+            cache.incr("elsewhere", 1.5)

@@ -16,11 +16,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.models import Session
 from django.utils import timezone
+from hotclub import errors
 
 import programs
 from packages import need_package
 from redis_clients import Clients
-from servers import RedisServer
+from servers import RedisOptions, RedisServer
 
 #: Two for each loop and server; a third may be on its way out.
 A_HANDFUL = 4
@@ -397,3 +398,41 @@ def test_a_cache_that_is_used_in_a_loop_and_beside_it_has_two_kinds_of_connectio
 
     asyncio.run(main())
     assert clients.connected <= A_HANDFUL
+
+
+def test_credentials_are_asked_for_in_a_thread_and_within_a_limit(configure: Any) -> None:
+    """A callable that talks to a secret store must not hold up the loop, nor a request for ever."""
+    with RedisServer(RedisOptions(password="secret")) as server:
+        asked: list[threading.Thread] = []
+
+        def credentials(seconds: float) -> tuple[str, str]:
+            asked.append(threading.current_thread())
+            time.sleep(seconds)
+            return "default", "secret"
+
+        def cache(seconds: float) -> Any:
+            options = {"CREDENTIALS": lambda: credentials(seconds), "CONNECT_LIMIT": 1}
+            settings = Clients(server).settings(0, **options)
+            settings["LOCATION"] = f"redis://{server.address}"
+            return configure(default=settings)["default"]
+
+        async def ticks_while(what: Coroutine[Any, Any, Any]) -> tuple[Any, int]:
+            ticks, task = 0, asyncio.ensure_future(what)
+            while not task.done():
+                await asyncio.sleep(0.02)
+                ticks += 1
+            return task, ticks
+
+        task, ticks = asyncio.run(ticks_while(cache(0.5).aget("key", "missing")))
+        assert task.result() == "missing"
+        assert ticks >= 10
+        assert asked
+        assert threading.main_thread() not in asked
+
+        began = time.monotonic()
+        task, ticks = asyncio.run(ticks_while(cache(2).aget("key")))
+        assert isinstance(task.exception(), errors.CacheConnectionError)
+        assert "the credentials callable took longer than 1 s" in str(task.exception())
+        assert ticks >= 20
+        # The loop's end waits for its threads.
+        assert time.monotonic() - began < 4

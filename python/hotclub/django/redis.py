@@ -86,12 +86,6 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
                 raise
         return self._incr_by_hand(key, delta, version)
 
-    def _incr_by_hand(self, key: Any, delta: Any, version: Any) -> Any:
-        left = self.pttl(key, version=version)
-        value = self.get(key, version=version) + delta
-        self.set(key, value, _seconds(left), version)
-        return value
-
     async def aincr(
         self,
         key: Any,
@@ -106,10 +100,7 @@ class RedisCache(RemoteVerbs, RedisExtras, BaseCache, house=True):
         except NotAnIntegerError:
             if self._dialect != "django-redis":
                 raise
-        left = await self.apttl(key, version=version)
-        value = await self.aget(key, version=version) + delta
-        await self.aset(key, value, _seconds(left), version)
-        return value
+        return await self._aincr_by_hand(key, delta, version)
 
     def incr_version(
         self, key: Any, delta: int = 1, version: Any = None, client: Any = None

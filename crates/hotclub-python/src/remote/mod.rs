@@ -20,6 +20,7 @@ use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::command::When;
 use hotclub::trace::is_on;
 use plan::Verb;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use run::{
@@ -380,6 +381,19 @@ impl Remote {
         let nodes =
             slf.py().detach(|| wire.client.nodes()).map_err(|error| wire.exception(slf.py(), &error))?;
         Ok(nodes.len())
+    }
+
+    /// The same for an event loop, which must not wait for it.
+    fn _anode_count<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        let py = slf.py();
+        let wire = wire(slf.as_super())?.clone();
+        if !wire.client.is_clustered() {
+            return door::answered(py, 1_usize.into_bound_py_any(py)?);
+        }
+        door::in_a_thread(py, move |py| {
+            let nodes = py.detach(|| wire.client.nodes()).map_err(|error| wire.exception(py, &error))?;
+            nodes.len().into_py_any(py)
+        })
     }
 
     /// The bytes that this alias writes for a value.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hotclub.django.redis_extras.client import Client, get_redis_connection
+from hotclub.django.redis_extras.counting import Counting
 from hotclub.django.redis_extras.expiry import Expiry
 from hotclub.django.redis_extras.hashes import Hashes
 from hotclub.django.redis_extras.keys import Keys
@@ -16,7 +17,7 @@ from hotclub.django.redis_extras.steps import Argument
 __all__ = ["Client", "Lock", "RedisExtras", "get_redis_connection"]
 
 
-class RedisExtras(Expiry, Keys, Locks, Hashes, Sets, SortedSets):
+class RedisExtras(Counting, Expiry, Keys, Locks, Hashes, Sets, SortedSets):
     """All of them. A class that has ``_execute`` and the rest of ``Extra`` gets them by deriving from it."""
 
     def execute(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from hotclub.django.redis_extras.base import Extra
 from hotclub.django.redis_extras.steps import (
     Argument,
     Ask,
+    CountNodes,
     Found,
     Lines,
     Steps,
@@ -39,7 +40,7 @@ class Keys(Extra):
         """
         pattern = self._pattern(search, version)
         found: list[str] = []
-        for node in self._nodes():
+        for node in (yield from _nodes()):
             replies = yield Ask(("KEYS", pattern), write=False, key_at=-1, node=node)
             found += [self._typed(reply, version) for reply in replies]
         return found
@@ -48,7 +49,7 @@ class Keys(Extra):
     def iter_keys(self, search: str, itersize: int | None = None, version: Any = None) -> Lines:
         """The keys that match, as they are found. The server is not held up; a key may come twice."""
         pattern = self._pattern(search, version)
-        for node in self._nodes():
+        for node in (yield from _nodes()):
             cursor: int | None = 0
             while cursor is not None:
                 cursor, page = yield from _scan(pattern, itersize, node, cursor)
@@ -73,15 +74,10 @@ class Keys(Extra):
     aiter_keys = alines(iter_keys)
     adelete_pattern = twin(delete_pattern)
 
-    def _nodes(self) -> Iterable[int | None]:
-        """The primaries of a cluster; else the one server there is."""
-        count = self._node_count()
-        return range(count) if count > 1 else (None,)
-
-    def _sweep(self, pattern: str, count: int) -> Generator[Ask, Any, int]:
+    def _sweep(self, pattern: str, count: int) -> Steps[int]:
         """Delete what matches, on all primaries; how many keys."""
         deleted = 0
-        for node in self._nodes():
+        for node in (yield from _nodes()):
             waiting: list[bytes] = []
             cursor: int | None = 0
             while cursor is not None:
@@ -92,10 +88,10 @@ class Keys(Extra):
                     waiting = []
         return deleted
 
-    def _unlink(self, keys: list[bytes]) -> Generator[Ask, Any, int]:
+    def _unlink(self, keys: list[bytes]) -> Steps[int]:
         """In a cluster, a command for the keys of each slot."""
         slots: dict[int, list[bytes]] = {0: keys} if keys else {}
-        if self._node_count() > 1:
+        if (yield CountNodes()) > 1:
             slots = {}
             for key in keys:
                 slots.setdefault(slot(key), []).append(key)
@@ -105,9 +101,15 @@ class Keys(Extra):
         return deleted
 
 
+def _nodes() -> Steps[Iterable[int | None]]:
+    """The primaries of a cluster; else the one server there is."""
+    count = yield CountNodes()
+    return range(count) if count > 1 else (None,)
+
+
 def _scan(
     pattern: str, count: int | None, node: int | None, cursor: int
-) -> Generator[Ask, Any, tuple[int | None, list[bytes]]]:
+) -> Steps[tuple[int | None, list[bytes]]]:
     """One step. The cursor is a server's own, so that the primary is asked each time; None: that was all."""
     arguments: tuple[Argument, ...] = ("SCAN", cursor, "MATCH", pattern)
     if count is not None:

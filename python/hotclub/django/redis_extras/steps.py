@@ -43,6 +43,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class CountNodes:
+    """How many primaries there are is wanted; 1 without a cluster."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Values to hand out."""
 
@@ -68,6 +73,8 @@ class Door(Protocol):
         key_at: int = 1,
         node: int | None = None,
     ) -> Awaitable[Any]: ...
+    def _node_count(self) -> int: ...
+    def _anode_count(self) -> Awaitable[int]: ...
     def _is_ignored(self, error: Exception) -> bool: ...
 
 
@@ -84,10 +91,12 @@ def ask_to_read(*arguments: Argument) -> Ask:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+#: What a verb waits for.
+Step: TypeAlias = Ask | Wait | CountNodes
 #: A verb that returns R.
-Steps: TypeAlias = Generator[Ask | Wait, Any, R]
+Steps: TypeAlias = Generator[Step, Any, R]
 #: A verb that hands out values.
-Lines: TypeAlias = Generator[Ask | Found, Any, None]
+Lines: TypeAlias = Generator[Step | Found, Any, None]
 
 
 def verb(body: Callable[P, Steps[R]]) -> Callable[P, R]:
@@ -105,11 +114,7 @@ def verb(body: Callable[P, Steps[R]]) -> Callable[P, R]:
                 except StopIteration as end:
                     result: R = end.value
                     return result
-                if isinstance(step, Wait):
-                    time.sleep(step.seconds)
-                    reply = None
-                else:
-                    reply = _sent(door, step)
+                reply = _sent(door, step)
         except CacheConnectionError as error:
             if not door._is_ignored(error):
                 raise
@@ -133,11 +138,7 @@ def twin(blocking: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
                 except StopIteration as end:
                     result: R = end.value
                     return result
-                if isinstance(step, Wait):
-                    await asyncio.sleep(step.seconds)
-                    reply = None
-                else:
-                    reply = await _asent(door, step)
+                reply = await _asent(door, step)
         except CacheConnectionError as error:
             if not door._is_ignored(error):
                 raise
@@ -191,19 +192,31 @@ def alines(blocking: Callable[P, Iterator[Any]]) -> Callable[P, AsyncIterator[An
     return _named(method, blocking)
 
 
-def _next(steps: Lines, reply: Any) -> Ask | Found | None:
+def _next(steps: Lines, reply: Any) -> Step | Found | None:
     try:
         return steps.send(reply)
     except StopIteration:
         return None
 
 
-def _sent(door: Door, step: Ask) -> Any:
-    return door._execute(step.arguments, write=step.write, key_at=step.key_at, node=step.node)
+def _sent(door: Door, step: Step) -> Any:
+    match step:
+        case Wait(seconds):
+            return time.sleep(seconds)
+        case CountNodes():
+            return door._node_count()
+        case Ask(arguments, write, key_at, node):
+            return door._execute(arguments, write=write, key_at=key_at, node=node)
 
 
-def _asent(door: Door, step: Ask) -> Awaitable[Any]:
-    return door._aexecute(step.arguments, write=step.write, key_at=step.key_at, node=step.node)
+def _asent(door: Door, step: Step) -> Awaitable[Any]:
+    match step:
+        case Wait(seconds):
+            return asyncio.sleep(seconds)
+        case CountNodes():
+            return door._anode_count()
+        case Ask(arguments, write, key_at, node):
+            return door._aexecute(arguments, write=write, key_at=key_at, node=node)
 
 
 def _named(method: Callable[P, T], blocking: Callable[..., Any]) -> Callable[P, T]:

@@ -5,7 +5,7 @@ use super::super::wire::Wire;
 use super::callbacks::{call_later, call_soon, connect, is_done, settle};
 use super::queue::Waiting;
 use super::socket::{Greeting, Phase};
-use super::state::State;
+use super::state::{Answered, State};
 use super::{LARGE, new_future, threaded};
 use crate::names::name;
 use hotclub::backend::redis::batch::{Batch, Received, Replies};
@@ -248,36 +248,6 @@ impl Link {
         drop(dropped);
     }
 
-    /// The bytes of the first whole answer: who waits for it, and where it ends.
-    #[inline]
-    fn next_answer(&self, bytes: &[u8], skim: &mut Skim, epoch: u64) -> Result<Option<Answered>, Problem> {
-        let mut state = self.state.lock();
-        if state.epoch != epoch {
-            return Ok(None);
-        }
-        if let Phase::Greeting(_, greeting) = &mut state.phase {
-            if !skim.advance(bytes, greeting.replies)? {
-                return Ok(None);
-            }
-            return Ok(Some(Answered::Greeting));
-        }
-        let Some(first) = state.queue.waiting.front() else {
-            let silent = bytes.len() == skim.position();
-            return if silent {
-                Ok(None)
-            } else {
-                Err(Problem::Malformed("a reply that nobody asked for".into()))
-            };
-        };
-        if !skim.advance(bytes, first.replies)? {
-            return Ok(None);
-        }
-        if !state.queue.is_first_sent() {
-            return Err(Problem::Malformed("a reply before the whole request was sent".into()));
-        }
-        Ok(state.queue.pop().map(Answered::Request))
-    }
-
     /// Reads answers out of what was received; how many bytes they were.
     fn answers(
         slf: &Bound<'_, Self>,
@@ -290,7 +260,7 @@ impl Link {
         let mut done = 0;
         loop {
             let bytes = &received.bytes()[done..];
-            let Some(answered) = this.next_answer(bytes, skim, epoch)? else { return Ok(done) };
+            let Some(answered) = this.state.lock().next_answer(bytes, skim, epoch)? else { return Ok(done) };
             let end = skim.position();
             *skim = Skim::default();
             let replies = Replies::over(&bytes[..end]);
@@ -324,7 +294,8 @@ impl Link {
         let config = wire.client.config();
         let stream = Stream::adopt(socket, &this.server, config.tls.as_ref())?;
         stream.set_nonblocking().map_err(|error| Problem::lost(&error))?;
-        let greeting = Greeting::new(config, this.role)?;
+        let words = this.state.lock().words.take();
+        let greeting = words.unwrap_or_else(|| Greeting::new(config, this.role))?;
         let mut state = this.state.lock();
         let wanted = matches!(state.phase, Phase::Connecting(_));
         if wanted {
@@ -336,11 +307,6 @@ impl Link {
 
 fn no_task(error: &PyErr) -> Problem {
     Problem::Connect(format!("no task can be started: {error}"))
-}
-
-enum Answered {
-    Greeting,
-    Request(Waiting),
 }
 
 /// What the loop calls. Errors of a connection go to those who wait for it; these methods raise nothing else.
@@ -440,6 +406,18 @@ impl Link {
 
     fn _connect_limit(&self) -> f64 {
         self.wire.upgrade().map_or(0.0, |wire| wire.client.config().connect_limit.as_secs_f64())
+    }
+
+    /// Whether the first words on a connection take code of the user's to find, which may take long.
+    fn _has_words_to_find(&self) -> bool {
+        self.wire.upgrade().is_some_and(|wire| wire.client.config().credentials.is_some())
+    }
+
+    /// Finds them; to be called in a thread. What goes wrong is said when the connection is there.
+    fn _find_words(&self) {
+        let Some(wire) = self.wire.upgrade() else { return };
+        let words = Greeting::new(wire.client.config(), self.role);
+        self.state.lock().words = Some(words);
     }
 
     /// Takes over a connected socket.

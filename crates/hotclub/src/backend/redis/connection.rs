@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::handshake::{self, Role};
 use super::resp::Skim;
 use super::server::Server;
-use super::stream::Stream;
+use super::stream::{Session, Stream};
 use crate::clock::Clock;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -23,18 +23,7 @@ impl Connection {
     pub(crate) fn open(server: &Server, config: &RedisConfig, role: Role) -> Result<Self, Problem> {
         let mut stream = Stream::open(server, config)?;
         if let Stream::Tls(session) = &mut stream {
-            let (connection, socket) = (&mut session.conn, &mut session.sock);
-            connection.complete_io(socket).map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    let limit = config.reply_limit.as_secs_f64();
-                    Problem::Connect(format!("no TLS handshake within {limit} s: is it spoken on this port?"))
-                }
-                io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
-                io::ErrorKind::UnexpectedEof => {
-                    Problem::Tls("the server closed the connection: does it speak TLS on this port?".into())
-                }
-                _ => Problem::lost(&error),
-            })?;
+            shake_hands(session, config.reply_limit)?;
         }
         let mut connection =
             Connection { stream, limit: config.reply_limit, idle_since: Clock::system().now_ms() };
@@ -61,9 +50,29 @@ impl Connection {
 
     #[inline]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        let limit = self.limit;
-        let sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
-        sent.map_err(|error| broken(&error, limit))
+        let mut rest = bytes;
+        let mut until: Option<Instant> = None;
+        loop {
+            match self.stream.write(rest) {
+                Ok(0) => return Err(Problem::lost(&io::ErrorKind::WriteZero.into())),
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(&error, self.limit)),
+            }
+            if rest.is_empty() {
+                return self.stream.flush().map_err(|error| broken(&error, self.limit));
+            }
+            self.is_in_time(&mut until)?;
+        }
+    }
+
+    /// The limit of the socket is for one system call; a server that trickles must not stretch it.
+    fn is_in_time(&self, until: &mut Option<Instant>) -> Result<(), Problem> {
+        let now = Instant::now();
+        match now > *until.get_or_insert(now + self.limit) {
+            true => Err(Problem::ReplyLimit(self.limit)),
+            false => Ok(()),
+        }
     }
 
     #[inline]
@@ -85,16 +94,61 @@ impl Connection {
                 }
                 return Ok(());
             }
-            // The limit of the socket is for one read; a server that trickles must not stretch it.
-            if Instant::now() > *until.get_or_insert_with(|| Instant::now() + self.limit) {
-                return Err(Problem::ReplyLimit(self.limit));
-            }
+            self.is_in_time(&mut until)?;
         }
     }
 
     /// Whether it can be used for a request that must not be lost: looks at the socket, one system call.
     pub(crate) fn is_idle(&self) -> bool {
         self.stream.is_idle()
+    }
+}
+
+/// The whole handshake, within the limit.
+fn shake_hands(session: &mut Session, limit: Duration) -> Result<(), Problem> {
+    let (connection, socket) = (&mut session.conn, &mut session.sock);
+    let until = Instant::now() + limit;
+    let mut step = || {
+        while connection.wants_write() {
+            connection.write_tls(socket)?;
+        }
+        if !connection.is_handshaking() {
+            return Ok(true);
+        }
+        if connection.read_tls(socket)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Err(error) = connection.process_new_packets() {
+            // Tells the server why, if it still listens.
+            drop(connection.write_tls(socket));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        match Instant::now() > until {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(false),
+        }
+    };
+    loop {
+        match step() {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(no_handshake(&error, limit)),
+        }
+    }
+}
+
+fn no_handshake(error: &io::Error, limit: Duration) -> Problem {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            let limit = limit.as_secs_f64();
+            Problem::Connect(format!("no TLS handshake within {limit} s: is it spoken on this port?"))
+        }
+        io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
+        io::ErrorKind::UnexpectedEof => {
+            Problem::Tls("the server closed the connection: does it speak TLS on this port?".into())
+        }
+        _ => Problem::lost(error),
     }
 }
 

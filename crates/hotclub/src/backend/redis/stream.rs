@@ -10,6 +10,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+/// TLS over a socket.
+pub type Session = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
 /// A connected socket.
 #[derive(Debug)]
 pub enum Stream {
@@ -18,7 +21,7 @@ pub enum Stream {
     /// A unix socket.
     Unix(UnixStream),
     /// TLS over TCP.
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+    Tls(Box<Session>),
 }
 
 impl Stream {

@@ -4,6 +4,8 @@ use crate::backend::{Backend, GetOptions, SetOptions};
 use crate::testing::servers::{Fault, FaultProxy};
 use crate::{ErrorKind, Life};
 use bytes::Bytes;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 pub(super) fn set(backend: &RedisBackend, key: &str, value: &str) -> crate::Result<bool> {
@@ -175,4 +177,52 @@ fn a_pool_has_an_end_and_waiting_for_it_a_limit() {
         server.resume();
         stuck.into_iter().for_each(|reader| drop(reader.join().unwrap().unwrap()));
     });
+}
+
+/// The port of a server that treats its first connection like this, until the client has had enough.
+fn odd_server(treat: impl FnOnce(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || treat(listener.accept().unwrap().0));
+    port
+}
+
+/// A step of a tenth of a second, again and again, each far below the limit of a system call.
+fn slowly(mut step: impl FnMut() -> bool) {
+    while step() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn ends_with_the_limit(url: &str, value: &str) -> crate::Error {
+    let backend = backend(url);
+    let began = Instant::now();
+    let error = set(&backend, "key", value).unwrap_err();
+    let took = began.elapsed();
+    assert!((Duration::from_millis(400)..Duration::from_secs(2)).contains(&took), "{took:?}: {error}");
+    error
+}
+
+#[test]
+fn a_server_that_reads_a_little_at_a_time_cannot_stretch_the_limit() {
+    let port = odd_server(|mut client| {
+        let mut some = vec![0; 1 << 16];
+        slowly(move || client.read(&mut some).is_ok_and(|count| count > 0));
+    });
+    let url = format!("redis://127.0.0.1:{port}/0?reply_limit=0.5");
+    let error = ends_with_the_limit(&url, &"x".repeat(50 << 20));
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+}
+
+#[test]
+fn a_handshake_that_comes_byte_by_byte_cannot_stretch_the_limit() {
+    let port = odd_server(|mut client| {
+        // A record of TLS that promises a kilobyte, and then takes its time.
+        let mut record = [0x16, 3, 3, 4, 0].into_iter().chain(std::iter::repeat(2));
+        slowly(move || client.write_all(&[record.next().unwrap()]).is_ok());
+    });
+    let url = format!("rediss://127.0.0.1:{port}/0?reply_limit=0.5&tls_verify=nothing");
+    let error = ends_with_the_limit(&url, "value");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("no TLS handshake within 0.5 s"), "{error}");
 }
