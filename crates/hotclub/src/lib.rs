@@ -22,10 +22,10 @@ mod core;
 mod entry;
 mod error;
 mod fill;
-#[cfg(feature = "redis-blocking")]
-pub mod fork;
 mod key;
 mod registry;
+#[cfg(feature = "redis-blocking")]
+pub mod remote;
 mod stats;
 mod sync;
 #[cfg(feature = "testing")]
@@ -45,3 +45,5 @@ pub use crate::key::KeyFunction;
 pub use crate::registry::{COMMON_OPTIONS, Caches, Opener, Registry, Room};
 pub use crate::stats::Stats;
 pub use crate::timeout::{Life, Timeout};
+#[cfg(feature = "redis-blocking")]
+pub use hotclub_net::fork;

@@ -4,6 +4,7 @@ use super::wire::{Dialect, Wire};
 use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::error::Problem;
 use hotclub::backend::redis::resp::{Malformed, Reply};
+use hotclub::remote::IntoError;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -186,7 +187,7 @@ impl<'py> Reader<'_, 'py> {
     #[cold]
     fn problem(&self, problem: Problem) -> PyErr {
         let Asked { verb, effect, place } = self.asked;
-        errors::exception(self.py, &problem.into_error(verb, effect, place), self.wire.habits.client)
+        errors::exception(self.py, &problem.into_error("redis", verb, effect, place), self.wire.habits.client)
     }
 
     #[cold]

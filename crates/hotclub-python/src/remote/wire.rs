@@ -4,8 +4,8 @@ use super::errors;
 use super::value::Codec;
 use crate::settings::of_remote;
 use hotclub::backend::redis::batch::{Answers, Batch};
-use hotclub::backend::redis::config::{Change, Layout, Login, ReadFrom};
-use hotclub::backend::redis::server::{DEFAULT_PORT, Server};
+use hotclub::backend::redis::config::{Change, DEFAULT_PORT, Layout, Login, ReadFrom};
+use hotclub::backend::redis::server::Server;
 use hotclub::backend::redis::tls::{Tls, TlsFiles, Verify};
 use hotclub::backend::redis::{Client, RedisConfig};
 use pyo3::exceptions::PyValueError;
@@ -216,7 +216,7 @@ fn make(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Wire> {
 fn config(given: &Given<'_, '_>) -> PyResult<RedisConfig> {
     let addresses: Vec<String> = given.get("addresses")?;
     let servers = addresses.iter().map(|address| Server::parse(address, DEFAULT_PORT));
-    let servers = servers.collect::<Result<_, _>>().map_err(|error| wrong(&error))?;
+    let servers = servers.collect::<Result<_, _>>().map_err(|error| wrong(&error.into()))?;
     let mut config = RedisConfig::new(servers).map_err(|error| wrong(&error))?;
     config.layout = match given.get::<String>("topology")?.as_str() {
         "cluster" => Layout::Cluster,
@@ -296,7 +296,7 @@ fn tls(given: &Given<'_, '_>) -> PyResult<Option<Tls>> {
         _ => Verify::Full,
     };
     let files = TlsFiles { ca: file("ca")?, certificate: file("certificate")?, key: file("key")?, verify };
-    Tls::new(&files).map(Some).map_err(|error| wrong(&error))
+    Tls::new(&files).map(Some).map_err(|error| wrong(&error.into()))
 }
 
 /// One line for each change of state, under `hotclub.redis`. A logger that fails must not fail a cache.

@@ -17,6 +17,7 @@ use hotclub::backend::redis::server::Server;
 use hotclub::backend::redis::stream::Stream;
 use hotclub::backend::redis::topology::course::first_redirect;
 use hotclub::clock::Clock;
+use hotclub::remote::IntoError;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
@@ -85,7 +86,7 @@ impl Link {
                 return threaded::ask(loop_, wire, batch.clone(), want);
             }
             let future = new_future(loop_)?;
-            let error = problem.into_error(batch.verb(), batch.effect(), &this.server.to_string());
+            let error = problem.into_error("redis", batch.verb(), batch.effect(), &this.server.to_string());
             let error = errors::exception(py, &error, wire.habits.client);
             settle(wire, &future, &want, || Err(error));
             return Ok(future);
@@ -186,7 +187,7 @@ impl Link {
                 threaded::instead(&loop_, wire, *batch, want, future.bind(py));
                 continue;
             }
-            let error = problem.clone().into_error(verb, effect, &self.server.to_string());
+            let error = problem.clone().into_error("redis", verb, effect, &self.server.to_string());
             let error = errors::exception(py, &error, wire.habits.client);
             settle(wire, future.bind(py), &want, || Err(error));
         }

@@ -10,6 +10,7 @@ pub use super::topology::choose;
 use super::topology::{cluster::Cluster, sentinel::Sentinel};
 use crate::error::{Error, Result};
 use crate::fork::{self, PerProcess};
+use crate::remote::IntoError;
 
 /// A client of one server, of a primary and its replicas, or of a cluster.
 ///
@@ -113,7 +114,7 @@ impl Client {
     /// An error for a reply of this batch that was not what it should be.
     #[cold]
     pub fn refuse(&self, batch: &Batch, problem: Problem) -> Error {
-        problem.into_error(batch.verb(), batch.effect(), &self.place)
+        problem.into_error("redis", batch.verb(), batch.effect(), &self.place)
     }
 
     /// How many connections this process has to its servers.

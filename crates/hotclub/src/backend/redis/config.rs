@@ -1,10 +1,18 @@
 //! Where the servers are, who we are to them, and how long we wait.
-use super::server::Server;
-use super::tls::Tls;
+use super::batch::Batch;
+use super::batch::Replies;
+use super::error::Problem;
+use super::handshake::{self, Role};
+use super::resp::Skim;
 use crate::error::{Error, Result};
+pub use hotclub_net::{Change, Listener};
+use hotclub_net::{Greeting, Server, Terms, Tls};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The port where Redis listens by default.
+pub const DEFAULT_PORT: u16 = 6379;
 
 /// How the servers belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -50,30 +58,6 @@ impl fmt::Debug for Login {
 
 /// Gives the login for a new connection; called for each, so that passwords can rotate.
 pub type Credentials = Arc<dyn Fn() -> Result<Login, String> + Send + Sync>;
-
-/// Hears of changes of a server's state: once when it fails, once when it is back.
-pub type Listener = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
-
-/// A change of state that an operator wants to read about.
-#[derive(Debug, Clone)]
-pub enum Change<'a> {
-    /// The server at this place cannot be used, and why.
-    Down(&'a Server, String),
-    /// The server at this place can be used again.
-    Up(&'a Server),
-    /// Another server is the primary now.
-    Primary(&'a Server),
-}
-
-impl fmt::Display for Change<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Change::Down(server, cause) => write!(f, "{server} is down: {cause}"),
-            Change::Up(server) => write!(f, "{server} is back"),
-            Change::Primary(server) => write!(f, "{server} is the primary now"),
-        }
-    }
-}
 
 /// Everything that a client of Redis or Valkey is told. Start from [`RedisConfig::new`].
 #[derive(Clone)]
@@ -186,8 +170,47 @@ impl RedisConfig {
             Layout::Cluster => format!("cluster {servers}"),
         }
     }
+}
 
-    pub(crate) fn tell(&self, change: &Change<'_>) {
+impl Terms for RedisConfig {
+    type Role = Role;
+    type Skim = Skim;
+
+    fn greeting(&self, role: Role) -> Result<Greeting, Problem> {
+        let mut hello = Batch::default();
+        handshake::greet(&mut hello, self, role)?;
+        Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
+    }
+
+    fn agreed(&self, _role: Role, replies: &[u8]) -> Result<(), Problem> {
+        handshake::check_replies(Replies::over(replies))
+    }
+
+    fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    fn connect_limit(&self) -> Duration {
+        self.connect_limit
+    }
+
+    fn reply_limit(&self) -> Duration {
+        self.reply_limit
+    }
+
+    fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
+    fn pool_limit(&self) -> Duration {
+        self.pool_limit
+    }
+
+    fn rest(&self) -> Duration {
+        self.rest
+    }
+
+    fn tell(&self, change: &Change<'_>) {
         if let Some(listener) = &self.listener {
             listener(change);
         }

@@ -6,21 +6,15 @@
 //! when it was the wrong one, is in [`topology`].
 mod backend;
 pub mod batch;
-pub mod breaker;
 pub mod client;
 pub mod command;
 pub mod config;
-mod connection;
 mod decode;
 pub mod error;
 pub mod handshake;
 mod node;
-mod pool;
 pub mod resp;
-pub mod server;
 pub mod slot;
-pub mod stream;
-pub mod tls;
 #[cfg(feature = "redis")]
 mod tokio_door;
 pub mod topology;
@@ -30,7 +24,7 @@ mod verbs;
 pub use backend::RedisBackend;
 pub use client::Client;
 pub use config::RedisConfig;
-pub use server::Server;
+pub use hotclub_net::{Server, breaker, server, stream, tls};
 pub(crate) use url::ROOM;
 
 // Through both doors: with `redis-blocking` alone there is only one.

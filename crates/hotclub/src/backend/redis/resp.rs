@@ -2,7 +2,8 @@
 //!
 //! [`Skim`] goes over a buffer that grows and stops where the last wanted reply ends; it remembers its place,
 //! so nothing is looked at twice. [`parse`] then makes a view of one whole reply. Every door uses both.
-use std::fmt;
+pub use hotclub_net::Malformed;
+use hotclub_net::Skimmed;
 
 /// A reply that lies whole in a buffer.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,16 +26,6 @@ pub enum Reply<'a> {
     Double(f64),
     /// RESP3: a truth value.
     Boolean(bool),
-}
-
-/// Bytes that are no RESP: after them a connection cannot be used any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the reply is no RESP: {}", self.0)
-    }
 }
 
 /// No header line of ours is longer: type, number, CR, LF. Error texts may be.
@@ -116,6 +107,23 @@ impl Skim {
     #[inline]
     pub fn needs(&self) -> usize {
         self.until
+    }
+}
+
+impl Skimmed for Skim {
+    #[inline]
+    fn advance(&mut self, bytes: &[u8], wanted: usize) -> Result<bool, Malformed> {
+        Skim::advance(self, bytes, wanted)
+    }
+
+    #[inline]
+    fn position(&self) -> usize {
+        Skim::position(self)
+    }
+
+    #[inline]
+    fn needs(&self) -> usize {
+        Skim::needs(self)
     }
 }
 

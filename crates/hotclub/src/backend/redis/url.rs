@@ -1,7 +1,8 @@
 //! Opening by URL, and every option with its meaning.
 use super::backend::RedisBackend;
+use super::config::DEFAULT_PORT;
 use super::config::{Layout, Login, ReadFrom, RedisConfig};
-use super::server::{DEFAULT_PORT, Server};
+use super::server::Server;
 use super::tls::{Tls, TlsFiles, Verify};
 use crate::backend::Backend;
 use crate::config::Options;
@@ -153,7 +154,7 @@ fn tls(secure: bool, options: &mut Options) -> Result<Option<Tls>> {
     let files =
         TlsFiles { ca: file("tls_ca"), certificate: file("tls_certificate"), key: file("tls_key"), verify };
     if secure {
-        return Tls::new(&files).map(Some);
+        return Ok(Some(Tls::new(&files)?));
     }
     if files == TlsFiles::default() {
         return Ok(None);

@@ -3,11 +3,12 @@ use super::super::batch::{Answers, Batch, Effect};
 use super::super::config::{Change, RedisConfig};
 use super::super::error::{Failure, Problem};
 use super::super::handshake::Role;
-use super::super::node::Node;
+use super::super::node::{Node, exchange_batch};
 use super::super::server::Server;
 use super::course::{first_redirect, is_one_step};
 use super::{choose, nobody, service, unknown};
 use crate::clock::Clock;
+use hotclub_net::Terms;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -281,7 +282,7 @@ impl Sentinel {
         let group = self.group(config)?;
         let mut nodes = group.replicas.iter().chain([&group.primary]);
         let node = nodes.find(|node| node.server == *server).ok_or_else(|| unknown(server))?;
-        node.exchange_batch(config, batch, answers)
+        exchange_batch(node, config, batch, answers)
     }
 
     /// Those to the sentinels are counted too.
@@ -357,7 +358,7 @@ fn check_role(config: &RedisConfig, node: &Node) -> Result<(), Problem> {
 
 /// A reply that says "not here" or "not now" is a failure of this server.
 fn ask(node: &Node, config: &RedisConfig, batch: &Batch, answers: &mut Answers) -> Result<(), Failure> {
-    node.exchange_batch(config, batch, answers)?;
+    exchange_batch(node, config, batch, answers)?;
     match first_redirect(answers.received.bytes(), batch.len(), &node.server) {
         None => Ok(()),
         Some((_, text)) => Err(Failure::at(Problem::Refused(text), &node.server)),

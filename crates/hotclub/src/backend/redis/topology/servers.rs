@@ -3,7 +3,7 @@ use super::super::batch::{Answers, Batch};
 use super::super::config::RedisConfig;
 use super::super::error::Failure;
 use super::super::handshake::Role;
-use super::super::node::Node;
+use super::super::node::{Node, exchange_batch};
 use super::super::server::Server;
 use super::{choose, unknown};
 
@@ -29,7 +29,7 @@ impl Servers {
         answers: &mut Answers,
     ) -> Result<(), Failure> {
         let node = &self.nodes[choose(self.nodes.len(), batch.effect(), config.read_from)];
-        node.exchange_batch(config, batch, answers)
+        exchange_batch(node, config, batch, answers)
     }
 
     pub(super) fn primaries(&self) -> Vec<Server> {
@@ -44,7 +44,7 @@ impl Servers {
         answers: &mut Answers,
     ) -> Result<(), Failure> {
         let node = self.nodes.iter().find(|node| node.server == *server).ok_or_else(|| unknown(server))?;
-        node.exchange_batch(config, batch, answers)
+        exchange_batch(node, config, batch, answers)
     }
 
     pub(super) fn connections(&self) -> usize {

@@ -1,14 +1,11 @@
 //! The connections of this process to one server: few, kept, lent to one caller at a time.
-use super::config::RedisConfig;
-use super::connection::Connection;
-use super::error::Problem;
-use super::handshake::Role;
-use super::server::Server;
-use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::terms::Terms;
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// Not `crate::sync`: no model checks this one, and it waits with a limit.
 #[derive(Debug)]
 pub(crate) struct Pool {
     // Short: connections are pushed and popped; they are opened, used and closed outside of it.
@@ -24,7 +21,7 @@ struct Shelf {
 }
 
 /// After this time of silence a server or a firewall may have ended a connection without telling.
-const TRUSTED: u64 = 1_000;
+const TRUSTED: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub(crate) fn new() -> Self {
@@ -33,11 +30,11 @@ impl Pool {
 
     /// A connection for one exchange. `sure`: one that is seen to be open, because what is sent must not be
     /// lost and cannot be sent twice.
-    pub(crate) fn take(
+    pub(crate) fn take<T: Terms>(
         &self,
         server: &Server,
-        config: &RedisConfig,
-        role: Role,
+        terms: &T,
+        role: T::Role,
         sure: bool,
     ) -> Result<Lent<'_>, Problem> {
         let mut shelf = self.shelf.lock();
@@ -53,14 +50,14 @@ impl Pool {
                 shelf = self.shelf.lock();
                 continue;
             }
-            if shelf.open < config.pool_size {
+            if shelf.open < terms.pool_size() {
                 shelf.open += 1;
                 drop(shelf);
                 let mut lent = Lent { pool: self, connection: None };
-                lent.connection = Some(Connection::open(server, config, role)?);
+                lent.connection = Some(Connection::open(server, terms, role)?);
                 return Ok(lent);
             }
-            shelf = self.wait(shelf, config.pool_limit, config.pool_size)?;
+            shelf = self.wait(shelf, terms.pool_limit(), terms.pool_size())?;
         }
     }
 
@@ -106,9 +103,8 @@ pub(crate) struct Lent<'a> {
 }
 
 impl Lent<'_> {
-    fn idle_for(&self) -> u64 {
-        let now = Clock::system().now_ms();
-        self.connection.as_ref().map_or(0, |connection| now.saturating_sub(connection.idle_since))
+    fn idle_for(&self) -> Duration {
+        self.connection.as_ref().map_or(Duration::ZERO, |connection| connection.idle_since.elapsed())
     }
 
     pub(crate) fn connection(&mut self) -> &mut Connection {
@@ -119,7 +115,7 @@ impl Lent<'_> {
     #[inline]
     pub(crate) fn give_back(mut self) {
         if let Some(mut connection) = self.connection.take() {
-            connection.idle_since = Clock::system().now_ms();
+            connection.idle_since = Instant::now();
             self.pool.shelf.lock().idle.push(connection);
             self.pool.freed.notify_one();
         }

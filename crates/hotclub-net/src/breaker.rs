@@ -1,10 +1,10 @@
 //! A server that failed gets a rest: calls fail at once with the same cause, and one of them tries again later.
 //!
 //! So a dead server costs its limit once, not once per call, and its coming back is noticed by itself.
-use super::config::{Change, RedisConfig};
-use super::error::Problem;
-use super::server::Server;
-use crate::sync::Mutex;
+use crate::problem::Problem;
+use crate::server::Server;
+use crate::terms::{Change, Terms};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ impl Breaker {
     /// # Errors
     /// [`Problem::Resting`] with the cause of the failure.
     #[inline]
-    pub fn check(&self, config: &RedisConfig) -> Result<(), Problem> {
-        self.may_ask(config).map(drop)
+    pub fn check(&self, terms: &impl Terms) -> Result<(), Problem> {
+        self.may_ask(terms).map(drop)
     }
 
     /// The same, and whether this caller is the one that tries. Who tries and gives up halfway, as a cancelled
@@ -45,15 +45,15 @@ impl Breaker {
     /// # Errors
     /// As [`Breaker::check`].
     #[inline]
-    pub fn may_ask(&self, config: &RedisConfig) -> Result<bool, Problem> {
-        if !self.resting.load(Ordering::Relaxed) { Ok(false) } else { self.check_failure(config) }
+    pub fn may_ask(&self, terms: &impl Terms) -> Result<bool, Problem> {
+        if !self.resting.load(Ordering::Relaxed) { Ok(false) } else { self.check_failure(terms) }
     }
 
     #[cold]
-    fn check_failure(&self, config: &RedisConfig) -> Result<bool, Problem> {
+    fn check_failure(&self, terms: &impl Terms) -> Result<bool, Problem> {
         let mut failure = self.failure.lock();
         let Some(failure) = failure.as_mut() else { return Ok(false) };
-        if config.rest.is_zero() {
+        if terms.rest().is_zero() {
             return Ok(false);
         }
         let now = Instant::now();
@@ -61,7 +61,7 @@ impl Breaker {
             return Err(Problem::Resting(Box::new(failure.cause.clone()), failure.until - now));
         }
         // The others wait until this one has an answer, or has run into its limits.
-        failure.until = now + config.connect_limit.saturating_add(config.reply_limit);
+        failure.until = now + terms.connect_limit().saturating_add(terms.reply_limit());
         Ok(true)
     }
 
@@ -76,54 +76,54 @@ impl Breaker {
     /// What a problem that was met after so long says about the server. A broken connection alone says little:
     /// only if a new one cannot be had is the server down.
     #[cold]
-    pub fn note(&self, server: &Server, config: &RedisConfig, problem: &Problem, took: Duration) {
+    pub fn note(&self, server: &Server, terms: &impl Terms, problem: &Problem, took: Duration) {
         match problem {
             // Said here before, or by a pool: nothing new about the server.
             Problem::Resting(..) | Problem::PoolLimit(..) => {}
-            Problem::Lost(_) => self.lost(server, config, problem),
-            problem if problem.is_server_down() => self.failed(server, config, problem, took),
-            _ => self.succeeded(server, config),
+            Problem::Lost(_) => self.lost(server, terms, problem),
+            problem if problem.is_server_down() => self.failed(server, terms, problem, took),
+            _ => self.succeeded(server, terms),
         }
     }
 
     /// The server answered.
     #[inline]
-    pub fn succeeded(&self, server: &Server, config: &RedisConfig) {
+    pub fn succeeded(&self, server: &Server, terms: &impl Terms) {
         if self.resting.load(Ordering::Relaxed) {
-            self.is_back(server, config);
+            self.is_back(server, terms);
         }
     }
 
     #[cold]
-    fn is_back(&self, server: &Server, config: &RedisConfig) {
+    fn is_back(&self, server: &Server, terms: &impl Terms) {
         let was_down = {
             let mut failure = self.failure.lock();
             self.resting.store(false, Ordering::Relaxed);
             failure.take().is_some()
         };
         if was_down {
-            config.tell(&Change::Up(server));
+            terms.tell(&Change::Up(server));
         }
     }
 
     /// A connection broke: that counts only for a server that was down already, and is not back now.
     #[cold]
-    pub fn lost(&self, server: &Server, config: &RedisConfig, cause: &Problem) {
+    pub fn lost(&self, server: &Server, terms: &impl Terms, cause: &Problem) {
         if self.resting.load(Ordering::Relaxed) {
-            self.failed(server, config, cause, Duration::ZERO);
+            self.failed(server, terms, cause, Duration::ZERO);
         }
     }
 
     /// The server could not be used; this took so long.
     #[cold]
-    pub fn failed(&self, server: &Server, config: &RedisConfig, cause: &Problem, took: Duration) {
+    pub fn failed(&self, server: &Server, terms: &impl Terms, cause: &Problem, took: Duration) {
         let first = {
             let mut failure = self.failure.lock();
             let count = failure.as_ref().map_or(1, |failure| failure.count.saturating_add(1));
             let rest = if took >= COSTLY {
-                config.rest
+                terms.rest()
             } else {
-                FIRST_REST.saturating_mul(1 << (count - 1).min(10)).min(config.rest)
+                FIRST_REST.saturating_mul(1 << (count - 1).min(10)).min(terms.rest())
             };
             *failure = Some(Failure { cause: cause.clone(), until: Instant::now() + rest, count });
             self.resting.store(true, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl Breaker {
         };
         if first {
             let (_, text) = cause.told();
-            config.tell(&Change::Down(server, text));
+            terms.tell(&Change::Down(server, text));
         }
     }
 }
@@ -139,55 +139,51 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::terms::plain::Plain;
 
-    fn config(told: &Arc<Mutex<Vec<String>>>) -> RedisConfig {
-        let mut config = RedisConfig::new(vec![Server::Tcp("cache".into(), 1)]).unwrap();
-        let told = told.clone();
-        config.listener = Some(Arc::new(move |change: &Change<'_>| told.lock().push(change.to_string())));
-        config
+    fn server() -> Server {
+        Server::Tcp("cache".into(), 1)
     }
 
     #[test]
     fn a_costly_failure_is_paid_once_and_told_once() {
-        let told = Arc::default();
-        let (config, breaker) = (config(&told), Breaker::default());
-        let server = &config.servers[0];
-        breaker.check(&config).unwrap();
-        let cause = Problem::ConnectLimit(config.connect_limit);
-        breaker.failed(server, &config, &cause, config.connect_limit);
+        let (terms, breaker) = (Plain::default(), Breaker::default());
+        breaker.check(&terms).unwrap();
+        let cause = Problem::ConnectLimit(terms.connect_limit());
+        breaker.failed(&server(), &terms, &cause, terms.connect_limit());
         for _ in 0..3 {
-            let problem = breaker.check(&config).unwrap_err();
+            let problem = breaker.check(&terms).unwrap_err();
             assert!(matches!(problem, Problem::Resting(_, left) if left > Duration::from_millis(500)));
         }
-        breaker.failed(server, &config, &cause, config.connect_limit);
-        breaker.succeeded(server, &config);
-        breaker.check(&config).unwrap();
-        breaker.succeeded(server, &config);
-        assert_eq!(*told.lock(), ["cache:1 is down: no connection within 2 s", "cache:1 is back"]);
+        breaker.failed(&server(), &terms, &cause, terms.connect_limit());
+        breaker.succeeded(&server(), &terms);
+        breaker.check(&terms).unwrap();
+        breaker.succeeded(&server(), &terms);
+        let told = terms.told.lock().unwrap();
+        assert_eq!(*told, ["cache:1 is down: no connection within 2 s", "cache:1 is back"]);
+    }
+
+    fn rested() -> (Plain, Breaker) {
+        let terms = Plain { rest: Duration::from_nanos(1), ..Plain::default() };
+        let breaker = Breaker::default();
+        let cause = Problem::Connect("connection refused".into());
+        breaker.failed(&server(), &terms, &cause, Duration::ZERO);
+        (terms, breaker)
     }
 
     #[test]
     fn only_one_caller_tries_when_the_rest_is_over() {
-        let told = Arc::default();
-        let (mut config, breaker) = (config(&told), Breaker::default());
-        config.rest = Duration::from_nanos(1);
-        let cause = Problem::Connect("connection refused".into());
-        breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
-        breaker.check(&config).unwrap();
-        assert!(breaker.check(&config).is_err());
+        let (terms, breaker) = rested();
+        breaker.check(&terms).unwrap();
+        assert!(breaker.check(&terms).is_err());
     }
 
     #[test]
     fn who_gives_up_trying_leaves_it_to_the_next() {
-        let told = Arc::default();
-        let (mut config, breaker) = (config(&told), Breaker::default());
-        config.rest = Duration::from_nanos(1);
-        let cause = Problem::Connect("connection refused".into());
-        breaker.failed(&config.servers[0], &config, &cause, Duration::ZERO);
-        assert!(breaker.may_ask(&config).unwrap());
-        assert!(breaker.may_ask(&config).is_err());
+        let (terms, breaker) = rested();
+        assert!(breaker.may_ask(&terms).unwrap());
+        assert!(breaker.may_ask(&terms).is_err());
         breaker.abandon();
-        assert!(breaker.may_ask(&config).unwrap());
+        assert!(breaker.may_ask(&terms).unwrap());
     }
 }

@@ -1,10 +1,7 @@
 //! Where a server is.
-use crate::error::{Error, Result};
+use crate::problem::Misconfigured;
 use std::fmt;
 use std::path::PathBuf;
-
-/// The port where Redis listens by default.
-pub const DEFAULT_PORT: u16 = 6379;
 
 /// The address of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,9 +16,9 @@ impl Server {
     /// Reads `host`, `host:port`, `[::1]:port`, `:port` or the path of a socket.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is none of these.
-    pub fn parse(text: &str, default_port: u16) -> Result<Server> {
-        let wrong = || Error::config(format!("{text:?} is no address of a server: host:port is expected"));
+    /// It is none of these.
+    pub fn parse(text: &str, default_port: u16) -> Result<Server, Misconfigured> {
+        let wrong = || Misconfigured(format!("{text:?} is no address of a server: host:port is expected"));
         if text.starts_with('/') {
             return Ok(Server::Unix(text.into()));
         }

@@ -1,6 +1,5 @@
 //! TLS by rustls with ring: which certificates are trusted, and which is shown.
-use super::error::Problem;
-use crate::error::{Error, Result};
+use crate::problem::{Misconfigured, Problem};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -50,12 +49,12 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a file that is missing or holds something else.
-    pub fn new(files: &TlsFiles) -> Result<Tls> {
+    /// A file that is missing or holds something else.
+    pub fn new(files: &TlsFiles) -> Result<Tls, Misconfigured> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::config(format!("TLS: {error}")))?;
+            .map_err(|error| Misconfigured(format!("TLS: {error}")))?;
         let builder =
             builder.dangerous().with_custom_certificate_verifier(verifier(files, provider.clone())?);
         let config = match (&files.certificate, &files.key) {
@@ -68,7 +67,9 @@ impl Tls {
                     .with_client_auth_cert(chain, secret)
                     .map_err(|error| unreadable(certificate, &error))?
             }
-            (None, Some(_)) => return Err(Error::config("TLS: a client's key needs its certificate too")),
+            (None, Some(_)) => {
+                return Err(Misconfigured("TLS: a client's key needs its certificate too".into()));
+            }
         };
         Ok(Tls(Arc::new(config)))
     }
@@ -78,19 +79,29 @@ impl Tls {
         &self.0
     }
 
-    pub(crate) fn session(&self, host: &str) -> Result<ClientConnection, Problem> {
+    /// A session with the server of this name, not yet begun.
+    ///
+    /// # Errors
+    /// No certificate can have that name.
+    pub fn session(&self, host: &str) -> Result<ClientConnection, Problem> {
         let name = server_name(host)?;
         ClientConnection::new(self.0.clone(), name).map_err(|error| Problem::Tls(error.to_string()))
     }
 }
 
 /// The name that the server's certificate must have.
-pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, Problem> {
+///
+/// # Errors
+/// No certificate can have it.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, Problem> {
     ServerName::try_from(host.to_owned())
         .map_err(|_| Problem::Tls(format!("{host:?} is no name that a certificate can have")))
 }
 
-fn verifier(files: &TlsFiles, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
+fn verifier(
+    files: &TlsFiles,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Misconfigured> {
     if files.verify == Verify::Nothing {
         return Ok(Arc::new(Lenient { inner: None, provider }));
     }
@@ -107,28 +118,28 @@ fn verifier(files: &TlsFiles, provider: Arc<CryptoProvider>) -> Result<Arc<dyn S
         }
     }
     if roots.is_empty() {
-        return Err(Error::config("TLS: this system trusts no certificates; name a file of them"));
+        return Err(Misconfigured("TLS: this system trusts no certificates; name a file of them".into()));
     }
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
-        .map_err(|error| Error::config(format!("TLS: {error}")))?;
+        .map_err(|error| Misconfigured(format!("TLS: {error}")))?;
     if files.verify == Verify::Full {
         return Ok(inner);
     }
     Ok(Arc::new(Lenient { inner: Some(inner), provider }))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Misconfigured> {
     let read = CertificateDer::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
     let found: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| unreadable(file, &error))?;
     if found.is_empty() {
-        return Err(Error::config(format!("TLS: {}: there is no certificate in it", file.display())));
+        return Err(Misconfigured(format!("TLS: {}: there is no certificate in it", file.display())));
     }
     Ok(found)
 }
 
-fn unreadable(file: &Path, error: &dyn fmt::Display) -> Error {
-    Error::config(format!("TLS: {}: {error}", file.display()))
+fn unreadable(file: &Path, error: &dyn fmt::Display) -> Misconfigured {
+    Misconfigured(format!("TLS: {}: {error}", file.display()))
 }
 
 /// Checks less than everything, because it was asked to.

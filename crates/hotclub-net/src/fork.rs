@@ -32,7 +32,7 @@ pub fn generation() -> u32 {
 }
 
 /// State of one process: made at the first use, and made anew in the child of a fork.
-pub(crate) struct PerProcess<T> {
+pub struct PerProcess<T> {
     current: AtomicPtr<Made<T>>,
 }
 
@@ -41,14 +41,22 @@ struct Made<T> {
     state: T,
 }
 
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> PerProcess<T> {
-    pub(crate) const fn new() -> Self {
+    /// Nothing is made yet.
+    #[must_use]
+    pub const fn new() -> Self {
         PerProcess { current: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
     /// The state of this process.
     #[inline]
-    pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
+    pub fn get_or(&self, make: impl FnOnce() -> T) -> &T {
         let current = self.current.load(Ordering::Acquire);
         // SAFETY: what `current` points to was leaked by `make` below and is freed by `drop` only, which
         // has this object to itself; so it lives as long as `self` is borrowed.

@@ -1,8 +1,8 @@
 //! Sockets: TCP, unix, and TLS over TCP. Blocking with limits, or not blocking, as the door asks.
-use super::config::RedisConfig;
-use super::error::{Problem, reason};
-use super::server::Server;
-use super::tls::Tls;
+use crate::problem::{Problem, reason};
+use crate::server::Server;
+use crate::terms::Terms;
+use crate::tls::Tls;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -25,22 +25,22 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Connects within the limit; reads and writes that block end after `reply_limit`.
+    /// Connects within the limit; reads and writes that block end after [`Terms::reply_limit`].
     ///
     /// # Errors
     /// Why there is no connection.
-    pub fn open(server: &Server, config: &RedisConfig) -> Result<Stream, Problem> {
+    pub fn open(server: &Server, terms: &impl Terms) -> Result<Stream, Problem> {
         let socket = match server {
-            Server::Tcp(host, port) => connect_tcp(host, *port, config.connect_limit)?,
+            Server::Tcp(host, port) => connect_tcp(host, *port, terms.connect_limit())?,
             Server::Unix(path) => {
                 let address = SockAddr::unix(path).map_err(|error| Problem::Connect(reason(&error)))?;
-                connect(Domain::UNIX, &address, config.connect_limit)?
+                connect(Domain::UNIX, &address, terms.connect_limit())?
             }
         };
-        let limit = Some(config.reply_limit);
+        let limit = Some(terms.reply_limit());
         let limited = socket.set_read_timeout(limit).and_then(|()| socket.set_write_timeout(limit));
         limited.map_err(|error| Problem::Connect(reason(&error)))?;
-        Stream::adopt(socket.into(), server, config.tls.as_ref())
+        Stream::adopt(socket.into(), server, terms.tls())
     }
 
     /// Takes over a socket that is connected to this server. TLS begins at the first byte sent.

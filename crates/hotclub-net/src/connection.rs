@@ -1,12 +1,9 @@
 //! The blocking door to one server: one write, one read, and a limit on both.
-use super::batch::{Answers, Batch, Received};
-use super::config::RedisConfig;
-use super::error::Problem;
-use super::handshake::{self, Role};
-use super::resp::Skim;
-use super::server::Server;
-use super::stream::{Session, Stream};
-use crate::clock::Clock;
+use crate::problem::Problem;
+use crate::received::Received;
+use crate::server::Server;
+use crate::stream::{Session, Stream};
+use crate::terms::{Skimmed, Terms};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -15,37 +12,25 @@ use std::time::{Duration, Instant};
 pub(crate) struct Connection {
     stream: Stream,
     limit: Duration,
-    /// When it was last put back, by the coarse clock.
-    pub(crate) idle_since: u64,
+    /// When it was last put back.
+    pub(crate) idle_since: Instant,
 }
 
 impl Connection {
-    pub(crate) fn open(server: &Server, config: &RedisConfig, role: Role) -> Result<Self, Problem> {
-        let mut stream = Stream::open(server, config)?;
+    pub(crate) fn open<T: Terms>(server: &Server, terms: &T, role: T::Role) -> Result<Self, Problem> {
+        let mut stream = Stream::open(server, terms)?;
         if let Stream::Tls(session) = &mut stream {
-            shake_hands(session, config.reply_limit)?;
+            shake_hands(session, terms.reply_limit())?;
         }
-        let mut connection =
-            Connection { stream, limit: config.reply_limit, idle_since: Clock::system().now_ms() };
-        let (mut hello, mut answers) = (Batch::default(), Answers::default());
-        handshake::greet(&mut hello, config, role)?;
-        if !hello.is_empty() {
-            connection.exchange(hello.bytes(), hello.len(), &mut answers.received)?;
-            handshake::check(&answers)?;
+        let mut connection = Connection { stream, limit: terms.reply_limit(), idle_since: Instant::now() };
+        let greeting = terms.greeting(role)?;
+        if greeting.replies > 0 {
+            let mut received = Received::default();
+            connection.send(&greeting.bytes)?;
+            connection.receive::<T::Skim>(greeting.replies, &mut received)?;
+            terms.agreed(role, received.bytes())?;
         }
         Ok(connection)
-    }
-
-    /// Sends requests and puts so many replies behind what is in `received`.
-    #[inline]
-    pub(crate) fn exchange(
-        &mut self,
-        bytes: &[u8],
-        replies: usize,
-        received: &mut Received,
-    ) -> Result<(), Problem> {
-        self.send(bytes)?;
-        self.receive(replies, received)
     }
 
     #[inline]
@@ -76,9 +61,13 @@ impl Connection {
     }
 
     #[inline]
-    pub(crate) fn receive(&mut self, replies: usize, received: &mut Received) -> Result<(), Problem> {
+    pub(crate) fn receive<S: Skimmed>(
+        &mut self,
+        replies: usize,
+        received: &mut Received,
+    ) -> Result<(), Problem> {
         let before = received.bytes().len();
-        let mut skim = Skim::default();
+        let mut skim = S::default();
         let mut until: Option<Instant> = None;
         loop {
             let count = match self.stream.read(received.room(before + skim.needs())) {
@@ -144,11 +133,7 @@ fn no_handshake(error: &io::Error, limit: Duration) -> Problem {
             let limit = limit.as_secs_f64();
             Problem::Connect(format!("no TLS handshake within {limit} s: is it spoken on this port?"))
         }
-        io::ErrorKind::InvalidData => Problem::Tls(error.to_string()),
-        io::ErrorKind::UnexpectedEof => {
-            Problem::Tls("the server closed the connection: does it speak TLS on this port?".into())
-        }
-        _ => Problem::lost(error),
+        _ => Problem::tls(error),
     }
 }
 
