@@ -1,0 +1,195 @@
+//! Where the nodes are, who we are to them, how long we wait.
+use crate::distribution::Distribution;
+use crate::reply::{Reply, Skim, parse};
+use crate::request::Batch;
+use hotclub_net::{Change, Effect, Greeting, Listener, Misconfigured, Problem, Server, Terms, Tls};
+use std::fmt;
+use std::time::Duration;
+
+/// Who we are to servers that were started with an authentication file (`-Y`).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Login {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    /// Never shows the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the keys of a node that cannot be reached. They never move to other nodes: what is written there
+/// would be found again, older than what replaced it, when the node comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum AbsentNodes {
+    /// Reads miss, and writes of values report that they did not take place. What must not get lost (deleting,
+    /// touching, adding, counting, clearing) is an error.
+    #[default]
+    Miss,
+    /// Everything is an error.
+    Raise,
+}
+
+/// Everything that a client is told. Start from [`Config::new`].
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The nodes. Never empty; their order counts for the distributions of libmemcached.
+    pub servers: Vec<Server>,
+    /// How keys are shared out among them.
+    pub distribution: Distribution,
+    /// What becomes of the keys of a node that cannot be reached.
+    pub absent: AbsentNodes,
+    /// Who we are.
+    pub login: Option<Login>,
+    /// TLS, if it is wanted.
+    pub tls: Option<Tls>,
+    /// A connection that is not there after this time is an error. Default 2 s.
+    pub connect_limit: Duration,
+    /// A reply that is not there after this time is an error, and its connection is dropped. Default 5 s.
+    pub reply_limit: Duration,
+    /// At most this many connections to each node, in each process. Default 64.
+    pub pool_size: usize,
+    /// A connection of the pool that is not free after this time is an error. Default 5 s.
+    pub pool_limit: Duration,
+    /// A node that failed is asked again after at most this time; until then it is absent at once. Default 1 s.
+    pub rest: Duration,
+    /// So many keys of a node are remembered that could not be deleted there; if there are more, the node is flushed
+    /// before it is used again. Default 10,000.
+    pub most_overdue: usize,
+    /// Hears of changes of state.
+    pub listener: Option<Listener>,
+}
+
+impl Config {
+    /// The defaults, for these nodes.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn new(servers: Vec<Server>) -> Result<Self, Misconfigured> {
+        if servers.is_empty() {
+            return Err(Misconfigured("a server is needed: memcached://host:port".into()));
+        }
+        Ok(Config {
+            servers,
+            distribution: Distribution::default(),
+            absent: AbsentNodes::default(),
+            login: None,
+            tls: None,
+            connect_limit: Duration::from_secs(2),
+            reply_limit: Duration::from_secs(5),
+            pool_size: 64,
+            pool_limit: Duration::from_secs(5),
+            rest: Duration::from_secs(1),
+            most_overdue: 10_000,
+            listener: None,
+        })
+    }
+
+    /// Checks what cannot go together.
+    ///
+    /// # Errors
+    /// What, in words.
+    pub fn check(&self) -> Result<(), Misconfigured> {
+        let wrong = |what: &str| Err(Misconfigured(what.to_owned()));
+        let sockets = self.servers.iter().filter(|server| matches!(server, Server::Unix(_))).count();
+        if self.connect_limit.is_zero() || self.reply_limit.is_zero() {
+            return wrong("connect_limit and reply_limit must be above 0 s: every wait has a limit");
+        }
+        if self.pool_size == 0 {
+            return wrong("pool_size must be at least 1");
+        }
+        if self.tls.is_some() && sockets > 0 {
+            return wrong("TLS is for TCP, not for unix sockets");
+        }
+        if sockets > 0 && sockets < self.servers.len() && self.distribution != Distribution::Rendezvous {
+            return wrong(
+                "libmemcached cannot mix TCP and unix sockets, so there is no rule for where keys go",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Shows where, never who.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("servers", &self.servers)
+            .field("distribution", &self.distribution)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Terms for Config {
+    type Role = ();
+    type Skim = Skim;
+
+    fn greeting(&self, (): ()) -> Result<Greeting, Problem> {
+        let mut hello = Batch::default();
+        hello.start("connect", Effect::Idempotent);
+        if let Some(login) = &self.login {
+            hello.authenticate(&login.username, &login.password);
+        }
+        // A server that is too old for what follows is found out here, and not by a lost request.
+        hello.noop();
+        Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
+    }
+
+    fn agreed(&self, (): (), replies: &[u8]) -> Result<(), Problem> {
+        let mut position = 0;
+        if self.login.is_some() {
+            match parse(replies, &mut position)? {
+                Reply::Done(_) => {}
+                Reply::ClientError(text) => return Err(refused(text)),
+                Reply::Unknown => return Err(refused(b"it takes no login (-Y)")),
+                other => return Err(Problem::unexpected(&other)),
+            }
+        }
+        match parse(replies, &mut position)? {
+            Reply::Done(_) => Ok(()),
+            Reply::ClientError(text) => Err(refused(text)),
+            Reply::Unknown => Err(refused(b"it is older than 1.6 and does not know the meta protocol")),
+            other => Err(Problem::unexpected(&other)),
+        }
+    }
+
+    fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    fn connect_limit(&self) -> Duration {
+        self.connect_limit
+    }
+
+    fn reply_limit(&self) -> Duration {
+        self.reply_limit
+    }
+
+    fn pool_size(&self) -> usize {
+        self.pool_size
+    }
+
+    fn pool_limit(&self) -> Duration {
+        self.pool_limit
+    }
+
+    fn rest(&self) -> Duration {
+        self.rest
+    }
+
+    fn tell(&self, change: &Change<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(change);
+        }
+    }
+}
+
+fn refused(text: &[u8]) -> Problem {
+    Problem::Handshake(String::from_utf8_lossy(text).into_owned())
+}

@@ -1,0 +1,341 @@
+//! Requests as bytes. Each gets exactly one reply, in order, so a batch is its bytes and how many they are.
+use crate::key::Key;
+use hotclub_net::Effect;
+
+/// When a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// In any case.
+    #[default]
+    Set,
+    /// If there is none.
+    Add,
+    /// If there is one.
+    Replace,
+    /// Behind the one that is there.
+    Append,
+    /// Before the one that is there.
+    Prepend,
+}
+
+/// What `mg` should tell, and do, beside the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Get {
+    /// The compare-and-swap id, to be given to [`Store::cas`].
+    pub cas: bool,
+    /// How many seconds are left.
+    pub ttl: bool,
+    /// Gives the entry these seconds to live, as [`Store::exptime`].
+    pub touch: Option<i64>,
+    /// Not the value itself, only what is asked beside it.
+    pub without_value: bool,
+    /// On a miss, makes an empty entry that lives so many seconds; the one who made it is told so (`W`), and
+    /// others that somebody has (`Z`).
+    pub vivify: Option<u32>,
+    /// Comes back with the reply.
+    pub opaque: Option<u32>,
+}
+
+/// How `ms` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Store {
+    /// What the value is, for readers.
+    pub flags: u32,
+    /// Seconds to live; 0: for ever; below 0: not at all; above 30 days: the Unix time of the end.
+    pub exptime: i64,
+    /// When.
+    pub mode: Mode,
+    /// Only over the entry that was read with this id.
+    pub cas: Option<u64>,
+    /// Comes back with the reply.
+    pub opaque: Option<u32>,
+}
+
+impl Store {
+    /// Whether it is written in any case, so that doing it twice is as good as once.
+    pub fn is_plain(&self) -> bool {
+        self.mode == Mode::Set && self.cas.is_none()
+    }
+}
+
+/// Requests that are sent in one go. Made once, used again and again.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    verb: &'static str,
+    effect: Effect,
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// More room than this is given back after use.
+const MOST_SPARE: usize = 1 << 20;
+
+impl Batch {
+    /// Empties it for a verb of this name.
+    pub fn start(&mut self, verb: &'static str, effect: Effect) {
+        self.bytes.clear();
+        self.bytes.shrink_to(MOST_SPARE);
+        (self.verb, self.effect, self.count) = (verb, effect, 0);
+    }
+
+    /// Reads an entry.
+    #[inline]
+    pub fn get(&mut self, key: &Key<'_>, get: Get) {
+        self.begin(b"mg ", key);
+        self.put(if get.without_value { b" f" } else { b" v f" });
+        if get.cas {
+            self.put(b" c");
+        }
+        if get.ttl {
+            self.put(b" t");
+        }
+        self.option(b" T", get.touch);
+        self.option(b" N", get.vivify.map(i64::from));
+        self.option(b" O", get.opaque.map(i64::from));
+        self.end();
+    }
+
+    /// Writes an entry.
+    #[inline]
+    pub fn store(&mut self, key: &Key<'_>, value: &[u8], store: Store) {
+        self.begin(b"ms ", key);
+        self.number(b" ", value.len() as i64);
+        if store.exptime != 0 {
+            self.number(b" T", store.exptime);
+        }
+        if store.flags != 0 {
+            self.number(b" F", i64::from(store.flags));
+        }
+        self.put(match store.mode {
+            Mode::Set => b"",
+            Mode::Add => b" ME",
+            Mode::Replace => b" MR",
+            Mode::Append => b" MA",
+            Mode::Prepend => b" MP",
+        });
+        self.unsigned(b" C", store.cas);
+        self.option(b" O", store.opaque.map(i64::from));
+        self.value(value);
+    }
+
+    /// Removes an entry; with an id only the one that was read with it.
+    #[inline]
+    pub fn delete(&mut self, key: &Key<'_>, cas: Option<u64>) {
+        self.begin(b"md ", key);
+        self.unsigned(b" C", cas);
+        self.end();
+    }
+
+    /// The same for a key that was written before.
+    pub(crate) fn delete_wire(&mut self, wire: &[u8], base64: bool) {
+        self.put(b"md ");
+        self.put(wire);
+        if base64 {
+            self.put(b" b");
+        }
+        self.end();
+    }
+
+    /// Gives an entry other seconds to live, as [`Store::exptime`].
+    #[inline]
+    pub fn touch(&mut self, key: &Key<'_>, exptime: i64) {
+        self.begin(b"mg ", key);
+        self.number(b" T", exptime);
+        self.end();
+    }
+
+    /// Adds to a number. The server floors at 0 and wraps at 2^64.
+    #[inline]
+    pub fn count_up(&mut self, key: &Key<'_>, delta: u64) {
+        self.count_by(b"", key, delta);
+    }
+
+    /// Subtracts from a number; the server stops at 0.
+    #[inline]
+    pub fn count_down(&mut self, key: &Key<'_>, delta: u64) {
+        self.count_by(b" MD", key, delta);
+    }
+
+    /// Removes everything from the node.
+    pub fn flush_all(&mut self) {
+        self.line(b"flush_all");
+    }
+
+    /// Asks which release the server is.
+    pub fn version(&mut self) {
+        self.line(b"version");
+    }
+
+    /// Asks for nothing but a reply.
+    pub fn noop(&mut self) {
+        self.line(b"mn");
+    }
+
+    /// Says who we are, to a server with an authentication file (`-Y`); must be the first request.
+    pub fn authenticate(&mut self, user: &str, password: &str) {
+        let token = format!("{user} {password}");
+        self.put(b"set auth 0 0");
+        self.number(b" ", token.len() as i64);
+        self.value(token.as_bytes());
+    }
+
+    /// The verb that the batch is for; errors name it.
+    pub fn verb(&self) -> &'static str {
+        self.verb
+    }
+
+    /// What the batch does.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// All requests as they go over the wire.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many requests, and so how many replies.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn count_by(&mut self, mode: &[u8], key: &Key<'_>, delta: u64) {
+        self.begin(b"ma ", key);
+        self.put(mode);
+        self.unsigned(b" D", Some(delta));
+        self.put(b" v");
+        self.end();
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.put(line);
+        self.end();
+    }
+
+    #[inline]
+    fn begin(&mut self, command: &[u8], key: &Key<'_>) {
+        self.put(command);
+        self.put(key.as_wire());
+        if key.is_base64() {
+            self.put(b" b");
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn option(&mut self, name: &[u8], number: Option<i64>) {
+        if let Some(number) = number {
+            self.number(name, number);
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, name: &[u8], number: i64) {
+        self.put(name);
+        if number < 0 {
+            self.put(b"-");
+        }
+        self.digits(number.unsigned_abs());
+    }
+
+    #[inline]
+    fn unsigned(&mut self, name: &[u8], number: Option<u64>) {
+        if let Some(number) = number {
+            self.put(name);
+            self.digits(number);
+        }
+    }
+
+    #[inline]
+    fn digits(&mut self, mut number: u64) {
+        let mut digits = [0_u8; 20];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.put(&digits[at..]);
+    }
+
+    #[inline]
+    fn value(&mut self, value: &[u8]) {
+        self.put(b"\r\n");
+        self.put(value);
+        self.end();
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        self.put(b"\r\n");
+        self.count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Batch)) -> String {
+        let mut batch = Batch::default();
+        batch.start("test", Effect::Read);
+        write(&mut batch);
+        assert_eq!(batch.len(), 1);
+        String::from_utf8(batch.bytes().to_vec()).unwrap()
+    }
+
+    fn key() -> Key<'static> {
+        Key::new(":1:k").unwrap()
+    }
+
+    #[test]
+    fn requests_of_the_meta_protocol() {
+        let meta = |write: &dyn Fn(&mut Batch)| written(|batch| write(batch));
+        assert_eq!(meta(&|batch| batch.get(&key(), Get::default())), "mg :1:k v f\r\n");
+        let all = Get {
+            cas: true,
+            ttl: true,
+            touch: Some(60),
+            vivify: Some(10),
+            opaque: Some(7),
+            ..Get::default()
+        };
+        assert_eq!(meta(&|batch| batch.get(&key(), all)), "mg :1:k v f c t T60 N10 O7\r\n");
+        let store = Store { flags: 16, exptime: 300, ..Store::default() };
+        assert_eq!(meta(&|batch| batch.store(&key(), b"abc", store)), "ms :1:k 3 T300 F16\r\nabc\r\n");
+        let add = Store { mode: Mode::Add, exptime: -1, cas: Some(u64::MAX), ..Store::default() };
+        let wire = "ms :1:k 0 T-1 ME C18446744073709551615\r\n\r\n";
+        assert_eq!(meta(&|batch| batch.store(&key(), b"", add)), wire);
+        assert_eq!(meta(&|batch| batch.delete(&key(), Some(5))), "md :1:k C5\r\n");
+        assert_eq!(meta(&|batch| batch.touch(&key(), 0)), "mg :1:k T0\r\n");
+        assert_eq!(meta(&|batch| batch.count_up(&key(), 3)), "ma :1:k D3 v\r\n");
+        assert_eq!(meta(&|batch| batch.count_down(&key(), 3)), "ma :1:k MD D3 v\r\n");
+        assert_eq!(meta(&Batch::flush_all), "flush_all\r\n");
+    }
+
+    #[test]
+    fn a_token_is_the_value_of_a_first_set() {
+        let wire = "set auth 0 0 11\r\nuser secret\r\n";
+        assert_eq!(written(|batch| batch.authenticate("user", "secret")), wire);
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_goes_as_base64() {
+        let key = Key::binary(b"a b\xff").unwrap();
+        assert_eq!(written(|batch| batch.delete(&key, None)), "md YSBi/w== b\r\n");
+    }
+}

@@ -1,0 +1,323 @@
+//! The verbs, each stated once: what is sent for each key, what the reply means, and what an absent node means.
+//! Doors carry them.
+use crate::config::AbsentNodes;
+use crate::key::Key;
+use crate::reply::{Reply, Tokens};
+use crate::request::{Batch, Get, Store};
+use hotclub_net::{Effect, Problem};
+
+/// One call: requests for keys, and an answer that grows as the replies come.
+pub trait Verb {
+    /// What comes out of it.
+    type Answer;
+
+    /// Errors name it.
+    fn name(&self) -> &'static str;
+    /// What may be done when it breaks off.
+    fn effect(&self) -> Effect;
+    /// How many requests it has.
+    fn len(&self) -> usize;
+    /// Whether there is nothing to ask.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The key of a request, which decides about its node.
+    fn key(&self, request: usize) -> &Key<'_>;
+    /// Writes a request.
+    fn write(&self, request: usize, batch: &mut Batch);
+    /// The answer before any reply.
+    fn start(&self) -> Self::Answer;
+    /// Understands the reply to a request.
+    ///
+    /// # Errors
+    /// The server refused, or makes no sense.
+    fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem>;
+    /// What it means that the node of a request is not there: true if the answer says so, false if it is an error.
+    fn absent(&self, _request: usize, _answer: &mut Self::Answer) -> bool {
+        false
+    }
+    /// An old value must not be read again once this was asked, even if it could not be done.
+    fn ends_old_value(&self) -> bool {
+        false
+    }
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It was stored.
+    Yes,
+    /// Its condition did not hold: there is an entry, or there is none.
+    No,
+    /// The entry was changed since it was read.
+    Changed,
+    /// The entry that was to be changed is gone.
+    Missing,
+    /// The node is not there.
+    Absent,
+}
+
+/// What a reply that says no means.
+pub(crate) fn refused(reply: &Reply<'_>) -> Problem {
+    match reply {
+        Reply::ClientError(text) | Reply::ServerError(text) => Problem::from(*text),
+        Reply::Unknown => Problem::Refused("the server does not know this request".into()),
+        other => Problem::unexpected(other),
+    }
+}
+
+/// Reads entries. `found` makes of a value what the caller wants, or nothing.
+pub struct Read<'a, F> {
+    /// What is asked.
+    pub keys: &'a [Key<'a>],
+    /// What is asked beside the value, and done.
+    pub get: Get,
+    /// What becomes of an absent node.
+    pub absent: AbsentNodes,
+    /// Makes something of each value.
+    pub found: F,
+}
+
+impl<T, F> Verb for Read<'_, F>
+where
+    F: Fn(&[u8], Tokens<'_>) -> Result<T, Problem>,
+{
+    type Answer = Vec<Option<T>>;
+
+    fn name(&self) -> &'static str {
+        if self.keys.len() == 1 { "get" } else { "get_many" }
+    }
+    fn effect(&self) -> Effect {
+        if self.get.touch.is_some() { Effect::Idempotent } else { Effect::Read }
+    }
+    fn len(&self) -> usize {
+        self.keys.len()
+    }
+    fn key(&self, request: usize) -> &Key<'_> {
+        &self.keys[request]
+    }
+    fn write(&self, request: usize, batch: &mut Batch) {
+        batch.get(&self.keys[request], self.get);
+    }
+    fn start(&self) -> Self::Answer {
+        self.keys.iter().map(|_| None).collect()
+    }
+    fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem> {
+        match reply {
+            Reply::Value(bytes, tokens) => answer[request] = Some((self.found)(bytes, tokens)?),
+            Reply::Done(tokens) if self.get.without_value => {
+                answer[request] = Some((self.found)(&[], tokens)?);
+            }
+            Reply::Missing => {}
+            other => return Err(refused(&other)),
+        }
+        Ok(())
+    }
+    fn absent(&self, _request: usize, _answer: &mut Self::Answer) -> bool {
+        self.absent == AbsentNodes::Miss
+    }
+}
+
+/// One value to be written.
+#[derive(Debug, Clone)]
+pub struct Item<'a> {
+    /// Where.
+    pub key: Key<'a>,
+    /// What.
+    pub value: &'a [u8],
+    /// How.
+    pub store: Store,
+}
+
+/// Writes entries.
+pub struct Write<'a> {
+    /// How errors call it.
+    pub name: &'static str,
+    /// What is written.
+    pub items: &'a [Item<'a>],
+    /// What becomes of an absent node.
+    pub absent: AbsentNodes,
+}
+
+impl Write<'_> {
+    fn is_plain(&self) -> bool {
+        self.items.iter().all(|item| item.store.is_plain())
+    }
+}
+
+impl Verb for Write<'_> {
+    /// What became of each; a value that the server refuses is told beside the others.
+    type Answer = Vec<Result<Stored, Problem>>;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn effect(&self) -> Effect {
+        if self.is_plain() { Effect::Idempotent } else { Effect::Once }
+    }
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+    fn key(&self, request: usize) -> &Key<'_> {
+        &self.items[request].key
+    }
+    fn write(&self, request: usize, batch: &mut Batch) {
+        let item = &self.items[request];
+        batch.store(&item.key, item.value, item.store);
+    }
+    fn start(&self) -> Self::Answer {
+        vec![Ok(Stored::Absent); self.items.len()]
+    }
+    fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem> {
+        answer[request] = match reply {
+            Reply::Done(_) => Ok(Stored::Yes),
+            Reply::NotStored => Ok(Stored::No),
+            Reply::Changed => Ok(Stored::Changed),
+            Reply::Missing => Ok(Stored::Missing),
+            Reply::ServerError(_) | Reply::ClientError(_) => Err(refused(&reply)),
+            other => return Err(refused(&other)),
+        };
+        Ok(())
+    }
+    fn absent(&self, _request: usize, _answer: &mut Self::Answer) -> bool {
+        self.absent == AbsentNodes::Miss && self.is_plain()
+    }
+    fn ends_old_value(&self) -> bool {
+        self.is_plain()
+    }
+}
+
+/// Removes entries; how many there were.
+pub struct Delete<'a> {
+    /// Which.
+    pub keys: &'a [Key<'a>],
+    /// Only the entry that was read with this id.
+    pub cas: Option<u64>,
+}
+
+impl Verb for Delete<'_> {
+    type Answer = u64;
+
+    fn name(&self) -> &'static str {
+        if self.keys.len() == 1 { "delete" } else { "delete_many" }
+    }
+    fn effect(&self) -> Effect {
+        Effect::Idempotent
+    }
+    fn len(&self) -> usize {
+        self.keys.len()
+    }
+    fn key(&self, request: usize) -> &Key<'_> {
+        &self.keys[request]
+    }
+    fn write(&self, request: usize, batch: &mut Batch) {
+        batch.delete(&self.keys[request], self.cas);
+    }
+    fn start(&self) -> u64 {
+        0
+    }
+    fn read(&self, _request: usize, reply: Reply<'_>, answer: &mut u64) -> Result<(), Problem> {
+        match reply {
+            Reply::Done(_) => *answer += 1,
+            Reply::Missing | Reply::Changed => {}
+            other => return Err(refused(&other)),
+        }
+        Ok(())
+    }
+    fn ends_old_value(&self) -> bool {
+        self.cas.is_none()
+    }
+}
+
+/// Gives an entry other seconds to live; whether there is one.
+pub struct Touch<'a> {
+    /// Which.
+    pub key: Key<'a>,
+    /// As [`Store::exptime`].
+    pub exptime: i64,
+}
+
+impl Verb for Touch<'_> {
+    type Answer = bool;
+
+    fn name(&self) -> &'static str {
+        "touch"
+    }
+    fn effect(&self) -> Effect {
+        Effect::Idempotent
+    }
+    fn len(&self) -> usize {
+        1
+    }
+    fn key(&self, _request: usize) -> &Key<'_> {
+        &self.key
+    }
+    fn write(&self, _request: usize, batch: &mut Batch) {
+        batch.touch(&self.key, self.exptime);
+    }
+    fn start(&self) -> bool {
+        false
+    }
+    fn read(&self, _request: usize, reply: Reply<'_>, answer: &mut bool) -> Result<(), Problem> {
+        match reply {
+            Reply::Done(_) => *answer = true,
+            Reply::Missing => {}
+            other => return Err(refused(&other)),
+        }
+        Ok(())
+    }
+    fn ends_old_value(&self) -> bool {
+        self.exptime < 0
+    }
+}
+
+/// Adds to a number; the sum, or nothing if there is no entry.
+pub struct Count<'a> {
+    /// Which.
+    pub key: Key<'a>,
+    /// How much.
+    pub delta: u64,
+    /// Subtracts, and stops at 0.
+    pub down: bool,
+}
+
+impl Verb for Count<'_> {
+    type Answer = Option<u64>;
+
+    fn name(&self) -> &'static str {
+        if self.down { "decr" } else { "incr" }
+    }
+    fn effect(&self) -> Effect {
+        Effect::Once
+    }
+    fn len(&self) -> usize {
+        1
+    }
+    fn key(&self, _request: usize) -> &Key<'_> {
+        &self.key
+    }
+    fn write(&self, _request: usize, batch: &mut Batch) {
+        if self.down {
+            batch.count_down(&self.key, self.delta);
+        } else {
+            batch.count_up(&self.key, self.delta);
+        }
+    }
+    fn start(&self) -> Option<u64> {
+        None
+    }
+    fn read(&self, _request: usize, reply: Reply<'_>, answer: &mut Option<u64>) -> Result<(), Problem> {
+        *answer = match reply {
+            // A sum that became shorter is padded with blanks.
+            Reply::Value(digits, _) => Some(
+                std::str::from_utf8(digits.trim_ascii())
+                    .ok()
+                    .and_then(|digits| digits.parse().ok())
+                    .ok_or_else(|| Problem::unexpected(&reply))?,
+            ),
+            Reply::Missing => None,
+            other => return Err(refused(&other)),
+        };
+        Ok(())
+    }
+}
