@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from fault_proxy import FaultProxy
-from servers import RedisOptions, RedisServer, need
+from servers import RedisOptions, RedisServer, need, renew_used
 from topologies import RedisCluster, RedisSentinels
 
 
@@ -56,6 +56,4 @@ SHARED = ("redis_server", "redis_tls", "redis_cluster", "redis_sentinels")
 @pytest.fixture(autouse=True)
 def _shared_servers_are_as_new(request: pytest.FixtureRequest) -> None:
     """Before each test that uses them: whatever the one before did to them."""
-    for name in SHARED:
-        if name in request.fixturenames:
-            request.getfixturevalue(name).renew()
+    renew_used(request, SHARED)

@@ -1,8 +1,8 @@
 """Real servers on loopback: started on free ports, killed and forgotten when closed.
 
 ``with RedisServer(RedisOptions(password="secret")) as server: server.command("GET", "key")``.
-Clusters and sentinels are in ``topologies``, what spoils replies in ``fault_proxy``, and the servers
-that tests share in ``redis_fixtures``.
+Clusters and sentinels are in ``topologies``, memcached in ``memcached_servers``, what spoils replies
+in ``fault_proxy``, and the servers that tests share in ``redis_fixtures`` and ``memcached_fixtures``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import pytest
 
@@ -63,6 +63,141 @@ def wait_until(what: str, ask: Callable[[], T | None], limit: float = START_LIMI
             return answer
         assert time.monotonic() < deadline, f"not within {limit:.0f} s: {what}"
         time.sleep(0.005)
+
+
+def renew_used(request: pytest.FixtureRequest, shared: tuple[str, ...]) -> None:
+    """Undoes what earlier tests did to those of the shared servers that this test uses."""
+    for name in shared:
+        if name in request.fixturenames:
+            request.getfixturevalue(name).renew()
+
+
+class Server:
+    """A running server on 127.0.0.1, killed with all it held by ``close()`` or ``with``."""
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="hotclub-"))
+        # For a run that ends without closing its fixtures.
+        atexit.register(self.close)
+        self._prepare()
+        self._start_somewhere()
+
+    def _prepare(self) -> None:
+        """Writes what it reads at its start into its folder."""
+
+    def _command_line(self) -> list[str]:
+        """What starts it, its program first."""
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        """Whether it answers: this process, and not somebody else who has its port."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Empties it."""
+        raise NotImplementedError
+
+    def _start_somewhere(self) -> None:
+        for _ in range(PORT_TRIES):
+            self.port, self.bus_port = two_free_ports()
+            if self._launch():
+                return
+        self.close()
+        raise AssertionError(f"{PORT_TRIES} free ports were all taken by somebody else")
+
+    def _launch(self) -> bool:
+        """Starts it and waits until it answers; False if somebody else has the port."""
+        command = self._command_line()
+        with open(self._folder / "log", "wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
+            )
+        self._process = process
+        try:
+            wait_until(
+                f"{command[0]} answers", lambda: process.poll() is not None or self._answers()
+            )
+            assert process.returncode is None, f"{command[0]} ended"
+        except BaseException as error:
+            log_end = self.log()
+            self.kill()
+            if IN_USE in log_end:
+                return False
+            self.close()
+            raise AssertionError(f"{error}\n{log_end}") from None
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kills it, stopped or not, and removes its folder."""
+        if os.getpid() == self._owner:
+            atexit.unregister(self.close)
+            self.kill()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def address(self) -> str:
+        """As ``127.0.0.1:6379``."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def unix_path(self) -> Path:
+        """The unix socket, if it listens on one: Redis always does."""
+        return self._folder / "socket"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, unless it was killed. It changes with a restart."""
+        return None if self._process is None else self._process.pid
+
+    def kill(self) -> None:
+        """Kills it at once, as a crash does; nothing happens if it is dead already."""
+        process, self._process = self._process, None
+        if process is not None and os.getpid() == self._owner:
+            process.kill()
+            process.wait()
+
+    def restart(self) -> None:
+        """Starts it on the same port with the same options: empty, but it knows its cluster."""
+        self.kill()
+        # An outgoing connection of anybody may have got the number of the port for a while.
+        wait_until(f"port {self.port} is free", self._launch)
+
+    def pause(self) -> None:
+        """Stops it (SIGSTOP): connections stay open, nothing is answered."""
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        # Until it stands still; an end counts too, else this would wait for ever.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Lets a paused server go on; it answers what came in meanwhile."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the server was killed"
+        return self._process
+
+    def renew(self) -> None:
+        """As it was started: running, and empty."""
+        if self._process is None or self._process.poll() is not None:
+            self.restart()
+        self.resume()
+        self.flush()
+
+    def log(self) -> str:
+        """The end of what it said, for messages."""
+        path = self._folder / "log"
+        return (
+            "\n".join(path.read_text(errors="replace").splitlines()[-20:]) if path.exists() else ""
+        )
 
 
 class ReplyError(Exception):
@@ -144,73 +279,27 @@ class RedisOptions:
         return line
 
 
-class RedisServer:
+class RedisServer(Server):
     """A running redis-server on 127.0.0.1, killed with all it held by ``close()`` or ``with``."""
 
     def __init__(self, options: RedisOptions | None = None) -> None:
         need_redis()
         self.options = options or RedisOptions()
-        self._owner = os.getpid()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="hotclub-"))
-        # For a run that ends without closing its fixtures.
-        atexit.register(self.close)
+        super().__init__()
+
+    def _prepare(self) -> None:
         if self.options.sentinel is not None:
             (self._folder / "sentinel.conf").write_text(self.options.sentinel)
-        self._start_somewhere()
 
-    def _start_somewhere(self) -> None:
-        for _ in range(PORT_TRIES):
-            self.port, self.bus_port = two_free_ports()
-            if self._launch():
-                return
-        self.close()
-        raise AssertionError(f"{PORT_TRIES} free ports were all taken by somebody else")
+    def _command_line(self) -> list[str]:
+        return self.options.command_line(self._folder, self.port, self.bus_port)
 
-    def _launch(self) -> bool:
-        """Starts it and waits until it answers; False if somebody else has the port."""
-        command = self.options.command_line(self._folder, self.port, self.bus_port)
-        with open(self._folder / "log", "wb") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
-            )
-        self._process = process
-        try:
-            wait_until(f"{command[0]} answers", lambda: process.poll() is not None or self._pongs())
-            assert process.returncode is None, f"{command[0]} ended"
-        except BaseException as error:
-            log_end = self.log()
-            self.kill()
-            if IN_USE in log_end:
-                return False
-            self.close()
-            raise AssertionError(f"{error}\n{log_end}") from None
-        return True
-
-    def _pongs(self) -> bool:
+    def _answers(self) -> bool:
         """Asked over the unix socket, which nobody else can have, as somebody could the port."""
         try:
             return bool(self.ask("PING") == "PONG")
         except (OSError, ReplyError):
             return False
-
-    def __enter__(self) -> RedisServer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Kills it, stopped or not, and removes its folder."""
-        if os.getpid() == self._owner:
-            atexit.unregister(self.close)
-            self.kill()
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def address(self) -> str:
-        """As ``127.0.0.1:6379``."""
-        return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -222,44 +311,6 @@ class RedisServer:
     def url_db(self, number: int) -> str:
         """The same with a database: ``redis://127.0.0.1:6379/1``."""
         return f"{self.url}/{number}"
-
-    @property
-    def unix_path(self) -> Path:
-        """The unix socket, on which it listens too."""
-        return self._folder / "socket"
-
-    @property
-    def pid(self) -> int | None:
-        """The process, unless it was killed. It changes with a restart."""
-        return None if self._process is None else self._process.pid
-
-    def kill(self) -> None:
-        """Kills it at once, as a crash does; nothing happens if it is dead already."""
-        process, self._process = self._process, None
-        if process is not None and os.getpid() == self._owner:
-            process.kill()
-            process.wait()
-
-    def restart(self) -> None:
-        """Starts it on the same port with the same options: empty, but it knows its cluster."""
-        self.kill()
-        # An outgoing connection of anybody may have got the number of the port for a while.
-        wait_until(f"port {self.port} is free", self._launch)
-
-    def pause(self) -> None:
-        """Stops it (SIGSTOP): connections stay open, nothing is answered."""
-        process = self._running()
-        process.send_signal(signal.SIGSTOP)
-        # Until it stands still; an end counts too, else this would wait for ever.
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-
-    def resume(self) -> None:
-        """Lets a paused server go on; it answers what came in meanwhile."""
-        self._running().send_signal(signal.SIGCONT)
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "the server was killed"
-        return self._process
 
     def ask(self, *words: str | bytes | int) -> Any:
         """One command over the unix socket, in database 0: None, int, str, bytes or a list of them.
@@ -289,20 +340,6 @@ class RedisServer:
     def flush(self) -> None:
         """Empties every database."""
         self.command("FLUSHALL")
-
-    def renew(self) -> None:
-        """As it was started: running, and empty."""
-        if self._process is None or self._process.poll() is not None:
-            self.restart()
-        self.resume()
-        self.flush()
-
-    def log(self) -> str:
-        """The end of what it said, for messages."""
-        path = self._folder / "log"
-        return (
-            "\n".join(path.read_text(errors="replace").splitlines()[-20:]) if path.exists() else ""
-        )
 
 
 def two_free_ports() -> tuple[int, int]:

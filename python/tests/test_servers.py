@@ -13,6 +13,7 @@ import pytest
 import programs
 from certificates import certificates
 from fault_proxy import CutAfter, Delay, FaultProxy, Garbage, Passing, Refuse, Swallow
+from memcached_servers import MemcachedFleet, MemcachedOptions, MemcachedServer
 from servers import RedisOptions, RedisServer, ReplyError, need, need_redis, wait_until
 from topologies import RedisCluster, RedisSentinels
 
@@ -286,6 +287,68 @@ def has_ended(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def test_memcached_answers_and_a_reply_is_whole(memcached_server: MemcachedServer) -> None:
+    assert ping(memcached_server.port, b"version\r\n").startswith(b"VERSION ")
+    assert memcached_server.url == f"memcached://127.0.0.1:{memcached_server.port}"
+    assert memcached_server.command("set key 7 0 5\r\nvalue") == "STORED"
+    assert memcached_server.command("get key nothing") == "VALUE key 7 5\nvalue\nEND"
+    assert memcached_server.command("nonsense") == "ERROR"
+    assert memcached_server.ask(b"ms key 10\r\n\xff\r\nMN\r\n\0\r\n") == b"HD\r\n"
+    assert memcached_server.ask(b"mg key v") == b"VA 10\r\n\xff\r\nMN\r\n\0\r\n\r\n"
+
+
+@pytest.mark.parametrize("what", ["fill", "pause", "kill"])
+def test_a_shared_memcached_is_as_new(
+    what: str, memcached_server: MemcachedServer, memcached_fleet: MemcachedFleet
+) -> None:
+    for server in (memcached_server, *memcached_fleet.servers):
+        assert server.command("get key") == "END"
+        assert server.command("set key 0 0 5\r\nvalue") == "STORED"
+    for server in (memcached_server, memcached_fleet.servers[1]):
+        if what == "pause":
+            server.pause()
+        if what == "kill":
+            server.kill()
+
+
+def test_options_of_memcached_are_the_servers() -> None:
+    options = MemcachedOptions(
+        memory=8,
+        max_item_size="512k",
+        threads=1,
+        login=("bob", "builder"),
+        arguments=("-c", "77"),
+    )
+    with MemcachedServer(options) as server:
+        assert server.stat("limit_maxbytes") == str(8 << 20)
+        assert (server.stat("threads"), server.stat("max_connections")) == ("1", "77")
+        too_large = server.ask(b"set key 0 0 600000\r\n" + bytes(600_000))
+        assert too_large == b"SERVER_ERROR object too large for cache\r\n"
+        assert ping(server.port, b"get key\r\n") == b"CLIENT_ERROR unauthenticated\r\n"
+        login = b"set login 0 0 11\r\nbob builder\r\n"
+        assert ping(server.port, login) == b"STORED\r\n"
+        assert server.url.startswith("memcached://bob:builder@")
+
+
+def test_memcached_on_a_unix_socket_has_no_port() -> None:
+    with MemcachedServer(MemcachedOptions(unix_socket=True)) as server:
+        assert refuses(server.port)
+        server.restart()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(server.unix_path))
+            connection.sendall(b"mn\r\n")
+            assert connection.recv(100) == b"MN\r\n"
+
+
+def test_the_proxy_stands_before_memcached_too(memcached_server: MemcachedServer) -> None:
+    with FaultProxy(memcached_server.port) as proxy:
+        assert ping(proxy.port, b"mn\r\n") == b"MN\r\n"
+        proxy.set(Garbage(b"!nonsense"))
+        assert ping(proxy.port, b"set key 0 0 5\r\nvalue\r\n") == b"!nonsense"
+        proxy.set(CutAfter(10))
+        assert ping(proxy.port, b"get key\r\n") == b"VALUE key "
 
 
 def test_a_missing_program_skips_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

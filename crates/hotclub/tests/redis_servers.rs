@@ -1,54 +1,15 @@
 //! The test kit tested: servers start, answer, stand still, die and come back; the proxy does what it says.
 #![cfg(unix)]
+#[macro_use]
+mod kit;
+
 use hotclub::testing::servers::*;
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use kit::*;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-const SHORT: Duration = Duration::from_millis(200);
-const LONG: Duration = Duration::from_secs(10);
-
-/// Skips the rest of a test on a machine without the programs.
-macro_rules! need {
-    ($or_skip:ident) => {
-        if !$or_skip(std::thread::current().name().unwrap_or_default()) {
-            return;
-        }
-    };
-}
-
-fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    stream
-}
-
-/// Sends inline commands and reads as much as is expected.
-fn talk(mut stream: impl Read + Write, request: &str, expected: &str) {
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = vec![0; expected.len()];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(String::from_utf8_lossy(&answer), expected);
-}
-
-fn says_nothing(stream: &mut TcpStream) {
-    stream.set_read_timeout(Some(SHORT)).unwrap();
-    let kind = stream.read(&mut [0]).unwrap_err().kind();
-    assert!(matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{kind:?}");
-    stream.set_read_timeout(Some(LONG)).unwrap();
-}
-
-fn refuses(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-}
-
-fn is_alive(pid: u32) -> bool {
-    // SAFETY: signal 0 only asks whether there is such a process.
-    unsafe { libc::kill(libc::pid_t::try_from(pid).unwrap(), 0) == 0 }
-}
 
 #[test]
 fn a_server_answers_on_tcp_and_on_its_socket() {
@@ -352,13 +313,5 @@ fn servers_end_with_their_process_however_it_ends() {
         let root = Path::new(socket).parent().unwrap().parent().unwrap();
         wait_until("it is killed", || refuses(port.parse().unwrap()));
         wait_until("its folder is gone", || !root.exists());
-    }
-}
-
-fn wait_until(what: &str, is: impl Fn() -> bool) {
-    let end = Instant::now() + LONG;
-    while !is() {
-        assert!(Instant::now() < end, "not within {LONG:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -16,13 +16,14 @@ struct Program {
     port: Option<u16>,
 }
 
-const PROGRAMS: [Program; 2] = [
+const PROGRAMS: [Program; 3] = [
     Program { version: &["redis-server", "--version"], package: "redis-server", port: Some(6379) },
+    Program { version: &["memcached", "-V"], package: "memcached", port: Some(11211) },
     Program { version: &["openssl", "version"], package: "openssl", port: None },
 ];
 
 /// The rooms whose tests start them.
-const ROOMS: [&str; 1] = ["redis"];
+const ROOMS: [&str; 2] = ["redis", "memcached"];
 
 /// Whether the tests of this room start servers.
 pub(crate) fn are_for(room: &str) -> bool {

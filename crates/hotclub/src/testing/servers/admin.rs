@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// No answer takes longer, unless the server is paused.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// What a server said. As text ([`fmt::Display`]) it is its content, an array one item a line, nil `(nil)`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 //!
 //! | piece | what it is |
 //! | --- | --- |
-//! | [`RedisServer`] | one server, with the [`RedisOptions`] of the test; killed, paused, restarted at will |
+//! | [`Server`] | one server of whatever kind; killed, paused, restarted at will |
+//! | [`RedisServer`] | one redis-server, with the [`RedisOptions`] of the test |
 //! | [`RedisCluster`] | three primaries that share all slots, and a slot that wanders ([`SlotMigration`]) |
 //! | [`RedisSentinels`] | a primary, its replica, and three sentinels that watch them |
+//! | [`MemcachedServer`] | one memcached, with its [`MemcachedOptions`]; or a fleet of three |
 //! | [`FaultProxy`] | what stands between a client and a server and spoils replies ([`Fault`]) |
 //! | [`Certificates`] | an authority, a server's certificate and a client's, made once per process |
 //!
@@ -31,12 +33,14 @@ mod admin;
 mod certificates;
 mod cluster;
 mod folder;
+mod memcached;
 mod options;
 mod ports;
 mod process;
 mod proxy;
 mod redis;
 mod sentinel;
+mod server;
 mod skip;
 mod wait;
 mod warden;
@@ -44,8 +48,10 @@ mod warden;
 pub use admin::Reply;
 pub use certificates::Certificates;
 pub use cluster::{RedisCluster, SlotMigration};
+pub use memcached::{MemcachedOptions, MemcachedServer};
 pub use options::{ClientCertificate, RedisOptions};
 pub use proxy::{Fault, FaultProxy};
 pub use redis::RedisServer;
 pub use sentinel::RedisSentinels;
-pub use skip::{redis_or_skip, tls_or_skip};
+pub use server::Server;
+pub use skip::{memcached_or_skip, redis_or_skip, tls_or_skip};

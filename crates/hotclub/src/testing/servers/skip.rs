@@ -13,6 +13,9 @@ pub(super) fn redis_server() -> String {
         .unwrap_or_else(|| "redis-server".into())
 }
 
+/// Started by this name.
+pub(super) const MEMCACHED: &str = "memcached";
+
 /// Whether there is a redis-server; without one says `skipped: …`, and panics where `CI` is set.
 #[must_use]
 pub fn redis_or_skip(test: &str) -> bool {
@@ -24,6 +27,12 @@ pub fn redis_or_skip(test: &str) -> bool {
 #[must_use]
 pub fn tls_or_skip(test: &str) -> bool {
     redis_or_skip(test) && found_or_skip(test, "openssl", "openssl")
+}
+
+/// Whether there is a memcached; without one says `skipped: …`, and panics where `CI` is set.
+#[must_use]
+pub fn memcached_or_skip(test: &str) -> bool {
+    found_or_skip(test, MEMCACHED, MEMCACHED)
 }
 
 fn found_or_skip(test: &str, program: &str, package: &str) -> bool {
