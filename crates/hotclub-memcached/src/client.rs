@@ -74,6 +74,11 @@ impl Client {
         Ok(Client { fleet: Fleet::new(config)? })
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
     /// What it was told.
     pub fn config(&self) -> &Config {
         &self.fleet.config
@@ -237,6 +242,11 @@ impl Client {
     /// A node is not there: it is flushed before it is used again.
     pub fn flush_all(&self) -> Result<(), Error> {
         self.fleet.flush_all()
+    }
+
+    /// The node that has this key, for messages.
+    pub fn place_of(&self, key: &Key<'_>) -> String {
+        self.fleet.place_of(key)
     }
 
     /// How many connections this process has to all nodes.

@@ -133,27 +133,20 @@ impl Terms for Config {
     fn greeting(&self, (): ()) -> Result<Greeting, Problem> {
         let mut hello = Batch::default();
         hello.start("connect", Effect::Idempotent);
-        if let Some(login) = &self.login {
-            hello.authenticate(&login.username, &login.password);
+        match &self.login {
+            // Alone: what comes behind a refused login gets no reply of its own.
+            Some(login) => hello.authenticate(&login.username, &login.password),
+            // A server that is too old for what follows is found out here, and not by a lost request.
+            None => hello.noop(),
         }
-        // A server that is too old for what follows is found out here, and not by a lost request.
-        hello.noop();
         Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
     }
 
     fn agreed(&self, (): (), replies: &[u8]) -> Result<(), Problem> {
-        let mut position = 0;
-        if self.login.is_some() {
-            match parse(replies, &mut position)? {
-                Reply::Done(_) => {}
-                Reply::ClientError(text) => return Err(refused(text)),
-                Reply::Unknown => return Err(refused(b"it takes no login (-Y)")),
-                other => return Err(Problem::unexpected(&other)),
-            }
-        }
-        match parse(replies, &mut position)? {
+        match parse(replies, &mut 0)? {
             Reply::Done(_) => Ok(()),
             Reply::ClientError(text) => Err(refused(text)),
+            Reply::Unknown if self.login.is_some() => Err(refused(b"it takes no login (-Y)")),
             Reply::Unknown => Err(refused(b"it is older than 1.6 and does not know the meta protocol")),
             other => Err(Problem::unexpected(&other)),
         }

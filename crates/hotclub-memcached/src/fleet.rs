@@ -1,4 +1,5 @@
-//! A call shared out among nodes: all are asked before one is heard.
+//! A call shared out among nodes: all are asked before one is heard. The door for threads, and what it shares with
+//! the one for tasks (`tasks.rs`).
 use crate::config::Config;
 use crate::distribution::Placement;
 use crate::error::Error;
@@ -38,15 +39,22 @@ thread_local! {
 }
 
 /// The requests of a call that go to one node.
-struct Share<'a> {
-    node: usize,
+pub(crate) struct Share {
+    pub(crate) node: usize,
     requests: Vec<usize>,
     /// How many of them are done.
     done: usize,
     /// What is under way.
-    batch: Batch,
-    under_way: usize,
-    sent: Option<Result<Sent<'a>, Problem>>,
+    pub(crate) batch: Batch,
+}
+
+/// A call on its way: what is left of it, and the answer so far.
+pub(crate) struct Call<'a, V: Verb> {
+    fleet: &'a Fleet,
+    verb: &'a V,
+    pub(crate) shares: Vec<Share>,
+    answer: V::Answer,
+    error: Option<Error>,
 }
 
 impl Fleet {
@@ -102,79 +110,32 @@ impl Fleet {
     }
 
     fn ask_many<V: Verb>(&self, verb: &V) -> Result<V::Answer, Error> {
-        let mut shares: Vec<Share<'_>> = self.shares(verb);
-        let mut answer = verb.start();
-        let mut first_error = None;
+        let mut call = Call::new(self, verb);
         let mut received = Received::default();
-        while !shares.is_empty() {
-            for share in &mut shares {
-                self.send_some(verb, share);
-            }
-            for share in &mut shares {
+        while call.write_some() {
+            let sent: Vec<_> = call.shares.iter().map(|share| self.send(share)).collect();
+            for (at, sent) in sent.into_iter().enumerate() {
                 received.clear();
-                let done = self.hear(share, &mut received);
-                let asked = &share.requests[share.done..share.done + share.under_way];
-                let read = match done {
-                    Ok(()) => self.read_all(verb, share.node, asked, received.bytes(), &mut answer),
-                    Err(problem) => {
-                        // The rest of its requests would only wait for the same.
-                        let left = &share.requests[share.done..];
-                        let told = self.without(verb, share.node, left, problem, &mut answer);
-                        share.done = share.requests.len();
-                        share.under_way = 0;
-                        told
-                    }
-                };
-                if let Err(error) = read {
-                    first_error.get_or_insert(error);
-                }
-                share.done += share.under_way;
+                let heard = self.hear(&call.shares[at], sent, &mut received);
+                call.take_in(at, heard.map(|()| received.bytes()));
             }
-            shares.retain(|share| share.done < share.requests.len());
         }
-        first_error.map_or(Ok(answer), Err)
+        call.end()
     }
 
-    fn shares<V: Verb>(&self, verb: &V) -> Vec<Share<'_>> {
-        let mut by_node: Vec<Vec<usize>> = self.config.servers.iter().map(|_| Vec::new()).collect();
-        for request in 0..verb.len() {
-            by_node[self.placement.node_of(verb.key(request))].push(request);
-        }
-        let share = |(node, requests)| Share {
-            node,
-            requests,
-            done: 0,
-            batch: Batch::default(),
-            under_way: 0,
-            sent: None,
-        };
-        by_node.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty()).map(share).collect()
+    fn send(&self, share: &Share) -> Result<Sent<'_>, Problem> {
+        self.settle(share.node)?;
+        self.nodes()[share.node].send(&self.config, share.batch.effect(), share.batch.bytes())
     }
 
-    fn send_some<'a, V: Verb>(&'a self, verb: &V, share: &mut Share<'a>) {
-        let Share { batch, requests, done, .. } = share;
-        batch.start(verb.name(), verb.effect());
-        for &request in &requests[*done..] {
-            let is_full = match verb.effect() {
-                Effect::Read => batch.bytes().len() > MOST_BYTES_OF_READS,
-                _ => batch.len() >= MOST_WRITES,
-            };
-            if is_full {
-                break;
-            }
-            verb.write(request, batch);
-        }
-        share.under_way = batch.len();
-        let node = &self.nodes()[share.node];
-        let settled = self.settle(share.node);
-        share.sent = Some(settled.and_then(|()| node.send(&self.config, verb.effect(), share.batch.bytes())));
-    }
-
-    fn hear(&self, share: &mut Share<'_>, received: &mut Received) -> Result<(), Problem> {
+    fn hear(
+        &self,
+        share: &Share,
+        sent: Result<Sent<'_>, Problem>,
+        received: &mut Received,
+    ) -> Result<(), Problem> {
         let (node, batch) = (&self.nodes()[share.node], &share.batch);
-        let Some(sent) = share.sent.take() else { return Ok(()) };
-        let heard = sent.and_then(|sent| node.receive(&self.config, sent, batch.len(), received));
-        match heard {
+        match sent.and_then(|sent| node.receive(&self.config, sent, batch.len(), received)) {
             Err(problem) if problem.is_disconnect() => {
                 received.clear();
                 let (effect, bytes) = (batch.effect(), batch.bytes());
@@ -206,27 +167,30 @@ impl Fleet {
 
     /// Removes everything from all nodes. Where that fails, it is done before the node is used again.
     pub(crate) fn flush_all(&self) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        batch.start("flush_all", Effect::Idempotent);
-        batch.flush_all();
+        let batch = flush_all();
         let mut received = Received::default();
-        let mut first_error = None;
+        let mut first_error = Ok(());
         for (number, node) in self.nodes().iter().enumerate() {
             received.clear();
-            let done = node
-                .exchange(&self.config, batch.effect(), batch.bytes(), 1, &mut received)
-                .and_then(|()| all_done(&received, 1));
-            match done {
-                Ok(()) => self.overdue[number].done(&Due::Flush),
-                Err(problem) => {
-                    self.overdue[number].note_flush();
-                    let place = node.server.to_string();
-                    let (verb, effect) = (batch.verb(), batch.effect());
-                    first_error.get_or_insert(Error::Server { problem, verb, effect, place });
-                }
+            let done = node.exchange(&self.config, batch.effect(), batch.bytes(), 1, &mut received);
+            first_error = first_error.and(self.flushed(number, done.map(|()| received.bytes())));
+        }
+        first_error
+    }
+
+    /// A node was flushed, or was not.
+    pub(crate) fn flushed(&self, number: usize, done: Result<&[u8], Problem>) -> Result<(), Error> {
+        match done.and_then(|replies| all_done(replies, 1)) {
+            Ok(()) => {
+                self.overdue[number].done(&Due::Flush);
+                Ok(())
+            }
+            Err(problem) => {
+                self.overdue[number].note_flush();
+                let place = self.config.servers[number].to_string();
+                Err(Error::Server { problem, verb: "flush_all", effect: Effect::Idempotent, place })
             }
         }
-        first_error.map_or(Ok(()), Err)
     }
 
     #[inline]
@@ -239,24 +203,44 @@ impl Fleet {
     /// Deletes on a node what could not be deleted there before.
     #[inline]
     fn settle(&self, node: usize) -> Result<(), Problem> {
-        if self.overdue[node].is_any() { self.settle_now(node) } else { Ok(()) }
+        if self.is_overdue(node) { self.settle_now(node) } else { Ok(()) }
     }
 
     #[cold]
-    fn settle_now(&self, node: usize) -> Result<(), Problem> {
-        let overdue = &self.overdue[node];
-        let due = overdue.due();
+    fn settle_now(&self, number: usize) -> Result<(), Problem> {
+        let (due, batch) = self.due(number);
+        let mut received = Received::default();
+        let node = &self.nodes()[number];
+        node.exchange(&self.config, batch.effect(), batch.bytes(), batch.len(), &mut received)?;
+        self.settled(number, &due, &batch, received.bytes())
+    }
+
+    /// Whether something is to be done on a node before it is used.
+    #[inline]
+    pub(crate) fn is_overdue(&self, node: usize) -> bool {
+        self.overdue[node].is_any()
+    }
+
+    /// What that is.
+    pub(crate) fn due(&self, node: usize) -> (Due, Batch) {
+        let due = self.overdue[node].due();
+        let Due::Delete(keys) = &due else { return (due, flush_all()) };
         let mut batch = Batch::default();
         batch.start("delete", Effect::Idempotent);
-        match &due {
-            Due::Flush => batch.flush_all(),
-            Due::Delete(keys) => keys.iter().for_each(|(wire, base64)| batch.delete_wire(wire, *base64)),
-        }
-        let mut received = Received::default();
-        let node = &self.nodes()[node];
-        node.exchange(&self.config, batch.effect(), batch.bytes(), batch.len(), &mut received)?;
-        all_done(&received, batch.len())?;
-        overdue.done(&due);
+        keys.iter().for_each(|(wire, base64)| batch.delete_wire(wire, *base64));
+        (due, batch)
+    }
+
+    /// The node answered to that.
+    pub(crate) fn settled(
+        &self,
+        node: usize,
+        due: &Due,
+        batch: &Batch,
+        replies: &[u8],
+    ) -> Result<(), Problem> {
+        all_done(replies, batch.len())?;
+        self.overdue[node].done(due);
         Ok(())
     }
 
@@ -289,10 +273,72 @@ impl Fleet {
     }
 }
 
+impl<'a, V: Verb> Call<'a, V> {
+    pub(crate) fn new(fleet: &'a Fleet, verb: &'a V) -> Self {
+        let mut by_node: Vec<Vec<usize>> = fleet.config.servers.iter().map(|_| Vec::new()).collect();
+        for request in 0..verb.len() {
+            by_node[fleet.placement.node_of(verb.key(request))].push(request);
+        }
+        let share = |(node, requests)| Share { node, requests, done: 0, batch: Batch::default() };
+        let shares = by_node.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty());
+        Call { fleet, verb, shares: shares.map(share).collect(), answer: verb.start(), error: None }
+    }
+
+    /// Writes what goes out next; whether there is something.
+    pub(crate) fn write_some(&mut self) -> bool {
+        self.shares.retain(|share| share.done < share.requests.len());
+        for Share { batch, requests, done, .. } in &mut self.shares {
+            batch.start(self.verb.name(), self.verb.effect());
+            for &request in &requests[*done..] {
+                let is_full = match self.verb.effect() {
+                    Effect::Read => batch.bytes().len() > MOST_BYTES_OF_READS,
+                    _ => batch.len() >= MOST_WRITES,
+                };
+                if is_full {
+                    break;
+                }
+                self.verb.write(request, batch);
+            }
+        }
+        !self.shares.is_empty()
+    }
+
+    /// What came back for one of the shares.
+    pub(crate) fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) {
+        let Share { node, requests, done, batch } = &mut self.shares[at];
+        let left = &requests[*done..];
+        let read = match heard {
+            Ok(bytes) => {
+                *done += batch.len();
+                self.fleet.read_all(self.verb, *node, &left[..batch.len()], bytes, &mut self.answer)
+            }
+            Err(problem) => {
+                // The rest of its requests would only wait for the same.
+                *done = requests.len();
+                self.fleet.without(self.verb, *node, left, problem, &mut self.answer)
+            }
+        };
+        if let Err(error) = read {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    pub(crate) fn end(self) -> Result<V::Answer, Error> {
+        self.error.map_or(Ok(self.answer), Err)
+    }
+}
+
+pub(crate) fn flush_all() -> Batch {
+    let mut batch = Batch::default();
+    batch.start("flush_all", Effect::Idempotent);
+    batch.flush_all();
+    batch
+}
+
 /// Whether so many replies say that it was done, or that there was nothing to do.
-fn all_done(received: &Received, replies: usize) -> Result<(), Problem> {
+fn all_done(bytes: &[u8], replies: usize) -> Result<(), Problem> {
     let mut position = 0;
-    (0..replies).try_for_each(|_| match parse(received.bytes(), &mut position)? {
+    (0..replies).try_for_each(|_| match parse(bytes, &mut position)? {
         Reply::Done(_) | Reply::Missing => Ok(()),
         other => Err(refused(&other)),
     })

@@ -28,6 +28,8 @@ pub mod key;
 mod overdue;
 pub mod reply;
 pub mod request;
+#[cfg(feature = "tokio")]
+mod tasks;
 pub mod verb;
 
 pub use client::{Client, SetOptions, Value};
@@ -37,4 +39,6 @@ pub use error::Error;
 pub use hotclub_net::problem::Sort;
 pub use hotclub_net::{Change, Effect, Listener, Problem, Server, Tls, TlsFiles, Verify};
 pub use key::{BadKey, Key};
+#[cfg(feature = "tokio")]
+pub use tasks::Tasks;
 pub use verb::{Stored, Verb};

@@ -53,7 +53,50 @@ pub struct Store {
     pub opaque: Option<u32>,
 }
 
+impl Get {
+    /// Not the value itself.
+    #[must_use]
+    pub fn without_value(self) -> Self {
+        Get { without_value: true, ..self }
+    }
+
+    /// With the id.
+    #[must_use]
+    pub fn cas(self, cas: bool) -> Self {
+        Get { cas, ..self }
+    }
+
+    /// With the seconds left.
+    #[must_use]
+    pub fn ttl(self, ttl: bool) -> Self {
+        Get { ttl, ..self }
+    }
+
+    /// With other seconds to live.
+    #[must_use]
+    pub fn touch(self, exptime: Option<i64>) -> Self {
+        Get { touch: exptime, ..self }
+    }
+}
+
 impl Store {
+    /// In any case, with these flags and seconds to live.
+    pub fn new(flags: u32, exptime: i64) -> Self {
+        Store { flags, exptime, ..Store::default() }
+    }
+
+    /// In this case only.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Store { mode, ..self }
+    }
+
+    /// Only over the entry that was read with this id.
+    #[must_use]
+    pub fn cas(self, cas: Option<u64>) -> Self {
+        Store { cas, ..self }
+    }
+
     /// Whether it is written in any case, so that doing it twice is as good as once.
     pub fn is_plain(&self) -> bool {
         self.mode == Mode::Set && self.cas.is_none()

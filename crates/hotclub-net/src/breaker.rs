@@ -136,6 +136,36 @@ impl Breaker {
     }
 }
 
+/// Leave to ask the server. A task that is cancelled while it is the one that tries leaves that to the next.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    breaker: &'a Breaker,
+    tries: bool,
+}
+
+impl<'a> Pass<'a> {
+    /// As [`Breaker::may_ask`].
+    ///
+    /// # Errors
+    /// As [`Breaker::check`].
+    pub fn new(breaker: &'a Breaker, terms: &impl Terms) -> Result<Self, Problem> {
+        Ok(Pass { tries: breaker.may_ask(terms)?, breaker })
+    }
+
+    /// There was an answer, or an error.
+    pub fn used(mut self) {
+        self.tries = false;
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.tries {
+            self.breaker.abandon();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,10 +15,12 @@ pub mod problem;
 mod received;
 pub mod server;
 pub mod stream;
+#[cfg(feature = "tokio")]
+pub mod tasks;
 mod terms;
 pub mod tls;
 
-pub use breaker::Breaker;
+pub use breaker::{Breaker, Pass};
 pub use node::Node;
 pub use problem::{Malformed, Misconfigured, Problem};
 pub use received::Received;

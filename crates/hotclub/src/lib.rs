@@ -24,7 +24,7 @@ mod error;
 mod fill;
 mod key;
 mod registry;
-#[cfg(feature = "redis-blocking")]
+#[cfg(feature = "network")]
 pub mod remote;
 mod stats;
 mod sync;
@@ -45,5 +45,5 @@ pub use crate::key::KeyFunction;
 pub use crate::registry::{COMMON_OPTIONS, Caches, Opener, Registry, Room};
 pub use crate::stats::Stats;
 pub use crate::timeout::{Life, Timeout};
-#[cfg(feature = "redis-blocking")]
+#[cfg(feature = "network")]
 pub use hotclub_net::fork;

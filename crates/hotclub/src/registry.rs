@@ -49,6 +49,8 @@ impl Default for Registry {
         });
         #[cfg(feature = "memory")]
         registry.register(crate::backend::memory::ROOM);
+        #[cfg(feature = "memcached-blocking")]
+        registry.register(crate::backend::memcached::ROOM);
         #[cfg(feature = "redis-blocking")]
         registry.register(crate::backend::redis::ROOM);
         registry
@@ -119,7 +121,7 @@ impl Registry {
 
 /// URLs name one host; `scheme://user@a:1,b:2/path` names several. What follows the first becomes the option
 /// `hosts`.
-fn split_hosts(url: &str) -> (String, Option<String>) {
+pub(crate) fn split_hosts(url: &str) -> (String, Option<String>) {
     let whole = || (url.to_owned(), None);
     let Some((scheme, rest)) = url.split_once("://") else { return whole() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));

@@ -16,6 +16,8 @@ use std::fmt::Debug;
 mod capability;
 pub mod dummy;
 mod lease;
+#[cfg(feature = "memcached-blocking")]
+pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod op;

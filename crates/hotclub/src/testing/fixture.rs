@@ -4,6 +4,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::entry::Entry;
 use crate::timeout::Life;
 use bytes::Bytes;
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -21,6 +22,16 @@ pub struct Fixture {
     hand: Option<ManualClock>,
     unit: Duration,
     runtime: Option<Runtime>,
+    kept: Kept,
+}
+
+/// What lives as long as the case: a server that it has for itself.
+struct Kept(Option<Box<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Kept(something)" } else { "Kept(nothing)" })
+    }
 }
 
 /// Enters a runtime, does the work there, and leaves it.
@@ -38,12 +49,18 @@ impl Fixture {
     pub fn by_hand<B: Backend>(make: impl FnOnce(Clock) -> B) -> Self {
         let hand = ManualClock::new();
         let backend = Arc::new(make(hand.clock()));
-        Fixture { backend, hand: Some(hand), unit: Duration::from_secs(60), runtime: None }
+        Fixture { backend, hand: Some(hand), unit: Duration::from_secs(60), runtime: None, kept: Kept(None) }
     }
 
     /// A backend whose clock cannot be moved: the cases about time wait for real, in units of a second.
     pub fn in_real_time<B: Backend>(make: impl FnOnce() -> B) -> Self {
-        Fixture { backend: Arc::new(make()), hand: None, unit: Duration::from_secs(1), runtime: None }
+        Fixture {
+            backend: Arc::new(make()),
+            hand: None,
+            unit: Duration::from_secs(1),
+            runtime: None,
+            kept: Kept(None),
+        }
     }
 
     /// The same with another unit, for backends that know times shorter than a second.
@@ -67,6 +84,13 @@ impl Fixture {
     #[must_use]
     pub fn with_runtime(mut self, enter: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
         self.runtime = Some(Runtime(Box::new(enter)));
+        self
+    }
+
+    /// The same, holding this until the case is over.
+    #[must_use]
+    pub fn keeping(mut self, what: impl Send + Sync + 'static) -> Self {
+        self.kept = Kept(Some(Box::new(what)));
         self
     }
 

@@ -2,14 +2,12 @@
 use super::backend::RedisBackend;
 use super::config::DEFAULT_PORT;
 use super::config::{Layout, Login, ReadFrom, RedisConfig};
-use super::server::Server;
-use super::tls::{Tls, TlsFiles, Verify};
 use crate::backend::Backend;
 use crate::config::Options;
 use crate::error::{Error, Result};
 use crate::registry::Room;
+use crate::remote::{self, decoded};
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
 
 /// Where sentinels listen by default.
@@ -66,12 +64,11 @@ pub(super) fn read(url: &Url, options: &mut Options) -> Result<RedisConfig> {
     let mut path: Vec<&str> = url.path().split('/').filter(|part| !part.is_empty()).collect();
     let port = if family == "+sentinel" { SENTINEL_PORT } else { DEFAULT_PORT };
     let servers = match family {
-        "+unix" => vec![Server::Unix(
-            std::mem::take(&mut path)
-                .iter()
-                .fold("/".into(), |whole: std::path::PathBuf, part| whole.join(decoded(part))),
-        )],
-        _ => servers(url, options, port)?,
+        "+unix" => {
+            path.clear();
+            vec![remote::unix(url)]
+        }
+        _ => remote::servers(url, options, port)?,
     };
     let mut config = RedisConfig::new(servers)?;
     config.layout = match family {
@@ -86,8 +83,15 @@ pub(super) fn read(url: &Url, options: &mut Options) -> Result<RedisConfig> {
     config.logins = vec![login(url, options)];
     config.sentinel_login =
         Login { username: options.take("sentinel_username"), password: options.take("sentinel_password") };
-    config.tls = tls(secure, options)?;
-    waits(&mut config, options)?;
+    config.tls = remote::tls(secure, options)?;
+    let limits = remote::Limits::take(options)?;
+    limits.apply(
+        &mut config.connect_limit,
+        &mut config.reply_limit,
+        &mut config.pool_limit,
+        &mut config.rest,
+        &mut config.pool_size,
+    );
     config.client_name = options.take("client_name");
     if let Some(protocol) = options.take_integer("protocol")? {
         config.protocol = u8::try_from(protocol).unwrap_or(0);
@@ -106,16 +110,6 @@ pub(super) fn read(url: &Url, options: &mut Options) -> Result<RedisConfig> {
     }
     config.check()?;
     Ok(config)
-}
-
-fn servers(url: &Url, options: &mut Options, default_port: u16) -> Result<Vec<Server>> {
-    let host = decoded(url.host_str().unwrap_or("localhost"));
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let mut servers = vec![Server::Tcp(host, url.port().unwrap_or(default_port))];
-    for text in options.take("hosts").unwrap_or_default().split(',').filter(|text| !text.is_empty()) {
-        servers.push(Server::parse(text.trim(), default_port)?);
-    }
-    Ok(servers)
 }
 
 fn database(path: &[&str], options: &mut Options) -> Result<u32> {
@@ -141,55 +135,9 @@ fn login(url: &Url, options: &mut Options) -> Login {
     }
 }
 
-fn tls(secure: bool, options: &mut Options) -> Result<Option<Tls>> {
-    let verify = match options.take("tls_verify").as_deref() {
-        None | Some("full") => Verify::Full,
-        Some("chain") => Verify::Chain,
-        Some("nothing") => Verify::Nothing,
-        Some(text) => {
-            return Err(Error::config(format!("tls_verify must be full, chain or nothing, not {text:?}")));
-        }
-    };
-    let mut file = |name: &str| options.take(name).map(Into::into);
-    let files =
-        TlsFiles { ca: file("tls_ca"), certificate: file("tls_certificate"), key: file("tls_key"), verify };
-    if secure {
-        return Ok(Some(Tls::new(&files)?));
-    }
-    if files == TlsFiles::default() {
-        return Ok(None);
-    }
-    Err(Error::config("tls_… options need a URL that begins with rediss"))
-}
-
-fn waits(config: &mut RedisConfig, options: &mut Options) -> Result<()> {
-    let mut seconds = |name: &str, into: &mut Duration| -> Result<()> {
-        let Some(number) = options.take_number(name)? else { return Ok(()) };
-        *into = Duration::try_from_secs_f64(number)
-            .map_err(|_| Error::config(format!("{name} must be a number of seconds, not {number}")))?;
-        Ok(())
-    };
-    seconds("connect_limit", &mut config.connect_limit)?;
-    seconds("reply_limit", &mut config.reply_limit)?;
-    seconds("pool_limit", &mut config.pool_limit)?;
-    seconds("rest", &mut config.rest)?;
-    if let Some(size) = options.take_integer("pool_size")? {
-        config.pool_size = usize::try_from(size).unwrap_or(0);
-    }
-    Ok(())
-}
-
-/// Text of a URL with its `%xx` undone.
-fn decoded(text: &str) -> String {
-    let with_plus = text.replace('+', "%2B");
-    let query = format!("a={with_plus}");
-    url::form_urlencoded::parse(query.as_bytes())
-        .next()
-        .map_or_else(String::new, |(_, value)| value.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::server::Server;
     use super::*;
 
     fn config(text: &str) -> Result<RedisConfig> {

@@ -3,7 +3,6 @@
 use super::Door;
 use super::aside::aside;
 use super::node::Request;
-use super::together::together;
 use crate::backend::redis::batch::{Answers, Batch, Received};
 use crate::backend::redis::error::{Failure, Problem};
 use crate::backend::redis::handshake::Role;
@@ -12,6 +11,7 @@ use crate::backend::redis::topology::cluster::{
     AFTER_A_MOVE, Cluster, FIRST_PAUSE, IN_TROUBLE, LAST_PAUSE, may_pass, random,
 };
 use crate::backend::redis::topology::course::{Course, Leg, Next, first_redirect};
+use hotclub_net::tasks::together;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 

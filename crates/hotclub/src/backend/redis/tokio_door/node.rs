@@ -1,7 +1,7 @@
 //! One server as the tasks of one runtime see it: two shared connections and a breaker.
 use super::wire::Wire;
 use crate::backend::redis::batch::{Effect, Received};
-use crate::backend::redis::breaker::Breaker;
+use crate::backend::redis::breaker::{Breaker, Pass};
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::error::Problem;
 use crate::backend::redis::handshake::Role;
@@ -75,7 +75,7 @@ impl Node {
         request: Request<'_>,
         received: &mut Received,
     ) -> Result<(), Problem> {
-        let mut pass = Pass { breaker: &self.breaker, tries: self.breaker.may_ask(config)? };
+        let pass = Pass::new(&self.breaker, config)?;
         let since = Instant::now();
         let lane = if request.is_large() { &self.freight } else { &self.express };
         let sure = request.effect == Effect::Once;
@@ -83,7 +83,7 @@ impl Node {
             Ok(wire) => lane.carry(&wire, request, config.reply_limit, received).await,
             Err(problem) => Err(problem),
         };
-        pass.tries = false;
+        pass.used();
         match &result {
             Ok(()) => self.breaker.succeeded(&self.server, config),
             Err(problem) => self.breaker.note(&self.server, config, problem, since.elapsed()),
@@ -98,20 +98,6 @@ impl Node {
     /// How many connections there are to it.
     pub(super) fn connections(&self) -> usize {
         [&self.express, &self.freight].into_iter().filter(|lane| lane.usable(false).is_some()).count()
-    }
-}
-
-/// Leave to ask the server. A task that is cancelled while it is the one that tries leaves that to the next.
-struct Pass<'a> {
-    breaker: &'a Breaker,
-    tries: bool,
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        if self.tries {
-            self.breaker.abandon();
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// What each of them brings, in their order. Few: each is polled whenever one of them can go on.
-pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     enum Place<F: Future> {
         Waits(Pin<Box<F>>),
         Done(F::Output),

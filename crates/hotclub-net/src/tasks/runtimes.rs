@@ -1,5 +1,5 @@
 //! State that belongs to one tokio runtime each: a connection can be used only where it was made.
-use crate::backend::redis::error::Problem;
+use crate::problem::Problem;
 use parking_lot::Mutex;
 use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 /// What was made in each runtime that is running. A runtime takes its own along when it ends.
 #[derive(Debug)]
-pub(super) struct Runtimes<T> {
+pub struct Runtimes<T> {
     // Short: a few numbers are compared. Nothing is made or dropped under it.
     rooms: Arc<Rooms<T>>,
 }
@@ -40,7 +40,7 @@ impl<T> Default for Runtimes<T> {
 }
 
 /// A view of a runtime's state, for as long as a task needs it.
-pub(super) struct Of<T>(Arc<Room<T>>);
+pub struct Of<T>(Arc<Room<T>>);
 
 impl<T> std::ops::Deref for Of<T> {
     type Target = T;
@@ -52,7 +52,7 @@ impl<T> std::ops::Deref for Of<T> {
 
 impl<T: Send + Sync + 'static> Runtimes<T> {
     /// The state of the runtime that this task runs on.
-    pub(super) fn current(&self, make: impl FnOnce() -> T) -> Result<Of<T>, Problem> {
+    pub fn current(&self, make: impl FnOnce() -> T) -> Result<Of<T>, Problem> {
         let handle = Handle::try_current().map_err(|_| Problem::NoRuntime)?;
         let runtime = handle.id();
         let find = |rooms: &[Arc<Room<T>>]| rooms.iter().find(|room| room.runtime == runtime).cloned();
@@ -85,7 +85,7 @@ impl<T: Send + Sync + 'static> Runtimes<T> {
     }
 
     /// The states of all runtimes, summed up.
-    pub(super) fn sum(&self, count: impl Fn(&T) -> usize) -> usize {
+    pub fn sum(&self, count: impl Fn(&T) -> usize) -> usize {
         let rooms: Vec<_> = self.rooms.lock().clone();
         rooms.iter().map(|room| count(&room.state)).sum()
     }
