@@ -12,6 +12,7 @@ __all__ = [
     "DEBUG_BUILD",
     "Cache",
     "Link",
+    "Memcached",
     "Remote",
     "Trace",
     "__version__",
@@ -135,6 +136,11 @@ class Remote(Cache):
     def _loads(self, bytes: Any) -> Any: ...
     def _connections(self) -> tuple[int, int]: ...
     def stats(self) -> dict[str, Any]: ...
+
+class Memcached(Cache):
+    """The verbs that the classes of Memcached share."""
+
+    def _open_memcached(self, name: str, options: dict[str, Any]) -> None: ...
 
 @final
 class Link:

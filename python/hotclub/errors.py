@@ -209,9 +209,34 @@ _REDIS_WORDS: dict[str, tuple[type[CacheError] | None, tuple[str, ...]]] = {
     "MASTERDOWN": (None, _redis("MasterDownError")),
 }
 
+
+def _pymemcache(*names: str) -> tuple[str, ...]:
+    return tuple(f"pymemcache.exceptions.{name}" for name in names)
+
+
+# pymemcache raises the system's own errors where a node is not there: ours are those already.
+_PYMEMCACHE_KINDS = {
+    "protocol": _pymemcache("MemcacheUnexpectedCloseError"),
+    "not_an_integer": _pymemcache("MemcacheClientError"),
+    "refused": _pymemcache("MemcacheServerError"),
+    "invalid_key": _pymemcache("MemcacheIllegalInputError"),
+    "too_large": _pymemcache("MemcacheServerError"),
+}
+_PYLIBMC_KINDS: dict[str, tuple[str, ...]] = {
+    "unavailable": ("pylibmc.ConnectionError",),
+    "timeout": ("pylibmc.ConnectionError",),
+    "ambiguous": ("pylibmc.ConnectionError",),
+    "protocol": ("pylibmc.ProtocolError",),
+    "not_an_integer": ("pylibmc.ClientError",),
+    "refused": ("pylibmc.ServerError",),
+    "too_large": ("pylibmc.TooBig",),
+}
+
 #: The libraries that our classes stand in for. A new one is a new row.
 CLIENTS: dict[str, Client] = {
     "": Client({}, {}),
+    "pymemcache": Client(_PYMEMCACHE_KINDS, {}),
+    "pylibmc": Client(_PYLIBMC_KINDS, {}),
     "redis": Client(_REDIS_KINDS, _REDIS_WORDS),
     "django-redis": Client(
         _REDIS_KINDS, _REDIS_WORDS, besides=("django_redis.exceptions.ConnectionInterrupted",)

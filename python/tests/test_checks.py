@@ -25,6 +25,11 @@ from certificates import certificates
 from redis_settings import SECRET, URL
 
 
+def memcached(**settings: Any) -> dict[str, Any]:
+    """An alias of Memcached."""
+    return {"BACKEND": "hotclub.django.PyMemcacheCache", "LOCATION": "127.0.0.1", **settings}
+
+
 class OwnCache(LocMemCache):
     """A site's own class, with an option of its own."""
 
@@ -69,6 +74,7 @@ def test_right_settings_have_no_findings(found: Any) -> None:
         bytes={"LOCATION": "b", "OPTIONS": {"MAX_BYTES": "64MiB", "POLICY": "s3-fifo"}},
         both={"LOCATION": "c", "OPTIONS": {"MAX_BYTES": 10**6, "POLICY": "lru", "MAX_ENTRIES": "50"}},
         plain={"TIMEOUT": "60", "VERSION": 2, "KEY_PREFIX": "x"},
+        memcached=memcached(OPTIONS={"POOL_SIZE": 5, "timeout": 3}),
         redis=redis(OPTIONS={"parser_class": "redis.connection.PythonParser"}),
         own=redis(BACKEND=OWN_REDIS, OPTIONS={"REGION": "eu"}),
         codec=redis(OPTIONS={**SERIALIZER, "COMPRESSION_LEVEL": 3}),
@@ -142,6 +148,10 @@ ONE_FINDING: list[tuple[dict[str, Any], str, list[str]]] = [
     (redis(PASSWORD=SECRET), "W003", ["'PASSWORD'"]),
     (redis(OPTIONS={"MAX_ENTRIES": "many"}), "W005", ["'MAX_ENTRIES'", "no effect", "maxmemory"]),
     (redis(OPTIONS={"CULL_FREQUENCY": 2}), "W005", ["'CULL_FREQUENCY'", "no effect"]),
+    (memcached(OPTIONS={"MAX_ENTRIES": 5}), "W005", ["'MAX_ENTRIES'", "no effect", "-m"]),
+    (memcached(OPTIONS={"hasher": object}), "E001", ["would not open", "hasher is refused"]),
+    (memcached(LOCATION=""), "E001", ["names no node"]),
+    (memcached(POOL_SIZE=5), "W003", ["'POOL_SIZE'", "Move POOL_SIZE into OPTIONS"]),
 ]
 
 

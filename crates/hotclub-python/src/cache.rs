@@ -6,6 +6,7 @@
 //! which holds the GIL, never copies a locked shard.
 use crate::held::Held;
 use crate::life::Given;
+use crate::memcached::Fleet;
 use crate::remote::Wire;
 use crate::settings::Settings;
 use crate::stores::{self, Wish};
@@ -27,6 +28,8 @@ pub(crate) enum Backend {
     Memory(Arc<Store<Held>>),
     /// Its verbs are those of `remote::Remote`.
     Remote(Arc<Wire>),
+    /// Its verbs are those of `memcached::Memcached`.
+    Memcached(Arc<Fleet>),
 }
 
 /// The verbs that the classes of `hotclub.django` share. Made by them; of no use alone.
@@ -124,6 +127,7 @@ impl Cache {
             Backend::Dummy => Backend::Dummy,
             Backend::Memory(store) => Backend::Memory(store.clone()),
             Backend::Remote(wire) => Backend::Remote(wire.clone()),
+            Backend::Memcached(fleet) => Backend::Memcached(fleet.clone()),
         }));
         Ok(())
     }
@@ -344,7 +348,7 @@ impl Cache {
     /// The counters of the store behind this cache, since it was made, in this process.
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let stats = match slf.get().backend()? {
-            Backend::Dummy | Backend::Remote(_) => hotclub::Stats::default(),
+            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) => hotclub::Stats::default(),
             Backend::Memory(store) => store.stats(),
         };
         let dict = PyDict::new(slf.py());

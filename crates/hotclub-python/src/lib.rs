@@ -11,6 +11,7 @@ mod held;
 mod incr;
 mod key;
 mod life;
+mod memcached;
 mod method;
 mod names;
 mod remote;
@@ -27,7 +28,8 @@ fn warm(py: Python<'_>) -> PyResult<()> {
     settings::django(py)?;
     held::warm(py)?;
     trace::warm(py)?;
-    remote::warm(py)
+    remote::warm(py)?;
+    settings::of_memcached(py).map(drop)
 }
 
 /// `gil_used`: the memory safety of this module does not lean on the GIL, but no free-threaded interpreter
@@ -38,6 +40,8 @@ mod _hotclub {
 
     #[pymodule_export]
     use super::cache::Cache;
+    #[pymodule_export]
+    use super::memcached::Memcached;
     #[pymodule_export]
     use super::remote::{Link, Remote};
     #[pymodule_export]

@@ -7,6 +7,7 @@
 use crate::cache::Cache;
 use crate::key::text_bytes;
 use crate::life;
+use crate::memcached::Memcached;
 use crate::names::name;
 use crate::remote::Remote;
 use hotclub::Life;
@@ -45,16 +46,23 @@ pub(crate) fn django(py: Python<'_>) -> PyResult<&'static Django> {
 /// The same for remote caches, whose own class has some of these methods.
 pub(crate) fn of_remote(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, Py<PyAny>)>> {
     static ORIGINALS: PyOnceLock<Vec<(&'static str, Py<PyAny>)>> = PyOnceLock::new();
-    ORIGINALS.get_or_try_init(py, || {
-        let redis = py.import("hotclub.django.redis")?.getattr("RedisCache")?;
-        let own = redis.getattr(name!(py, _house_methods))?;
-        let of_django = &django(py)?.originals;
-        let original = |(name, original): &(&'static str, Py<PyAny>)| {
-            let own = own.get_item(*name).map(Bound::unbind);
-            (*name, own.unwrap_or_else(|_| original.clone_ref(py)))
-        };
-        Ok(of_django.iter().map(original).collect())
-    })
+    ORIGINALS.get_or_try_init(py, || of_house(py, "hotclub.django.redis", "RedisCache"))
+}
+
+/// The same for caches of Memcached.
+pub(crate) fn of_memcached(py: Python<'_>) -> PyResult<&'static Vec<(&'static str, Py<PyAny>)>> {
+    static ORIGINALS: PyOnceLock<Vec<(&'static str, Py<PyAny>)>> = PyOnceLock::new();
+    ORIGINALS.get_or_try_init(py, || of_house(py, "hotclub.django.memcached", "MemcachedCache"))
+}
+
+fn of_house(py: Python<'_>, module: &str, class: &str) -> PyResult<Vec<(&'static str, Py<PyAny>)>> {
+    let own = py.import(module)?.getattr(class)?.getattr(name!(py, _house_methods))?;
+    let of_django = &django(py)?.originals;
+    let original = |(name, original): &(&'static str, Py<PyAny>)| {
+        let own = own.get_item(*name).map(Bound::unbind);
+        (*name, own.unwrap_or_else(|_| original.clone_ref(py)))
+    };
+    Ok(of_django.iter().map(original).collect())
 }
 
 /// The function, if it is the one that Django's module defines. If somebody patched it before the first
@@ -116,7 +124,13 @@ impl Settings {
         let head = [&prefix[..], b":", &text_bytes(&version)?, b":"].concat();
         let methods = Methods::of(cache)?;
         let mut replaced = [false; REPLACED.len()];
-        let originals = if cache.is_instance_of::<Remote>() { of_remote(py)? } else { &django.originals };
+        let originals = if cache.is_instance_of::<Remote>() {
+            of_remote(py)?
+        } else if cache.is_instance_of::<Memcached>() {
+            of_memcached(py)?
+        } else {
+            &django.originals
+        };
         for (overridden, (name, original)) in replaced.iter_mut().zip(originals) {
             *overridden = methods.is_overridden(name, original.bind(py))?;
         }

@@ -9,10 +9,19 @@ Put ``hotclub.django`` into ``INSTALLED_APPS`` to have Django's system checks lo
 
 from hotclub import _hotclub
 from hotclub.django.backends import DummyCache, LocMemCache
+from hotclub.django.memcached import MemcachedCache, PyLibMCCache, PyMemcacheCache
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_extras import get_redis_connection
 
 # A first verb that imported something could leave the child of a fork waiting for an import lock for ever.
 _hotclub.warm()
 
-__all__ = ["DummyCache", "LocMemCache", "RedisCache", "get_redis_connection"]
+__all__ = [
+    "DummyCache",
+    "LocMemCache",
+    "MemcachedCache",
+    "PyLibMCCache",
+    "PyMemcacheCache",
+    "RedisCache",
+    "get_redis_connection",
+]

@@ -24,7 +24,7 @@ which says the same, may end the command before these are printed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from hotclub.django import backends
+from hotclub.django.memcached import MemcachedCache
+from hotclub.django.memcached_options import OURS as MEMCACHED_OPTIONS
 from hotclub.django.options import MEMORY_OPTIONS, memory_options
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_options import RedisOptions, redis_options
@@ -48,7 +50,14 @@ KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
 #: Those that also stand beside OPTIONS, there with a meaning of their own.
 BESIDE_TOO = {"REVERSE_KEY_FUNCTION", "timeout"}
 #: Classes of ours that BACKEND may name, for hints.
-CLASSES = ("LocMemCache", "DummyCache", "RedisCache")
+CLASSES = (
+    "LocMemCache",
+    "DummyCache",
+    "MemcachedCache",
+    "PyLibMCCache",
+    "PyMemcacheCache",
+    "RedisCache",
+)
 #: Sessions that are in a cache.
 SESSION_ENGINES = tuple(f"django.contrib.sessions.backends.{end}" for end in ("cache", "cached_db"))
 
@@ -76,6 +85,16 @@ class Alias:
         return issubclass(self.backend, RedisCache)
 
     @property
+    def is_memcached(self) -> bool:
+        """Whether its entries are in memcached."""
+        return issubclass(self.backend, MemcachedCache)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether a server decides what it drops."""
+        return self.is_redis or self.is_memcached
+
+    @property
     def place(self) -> str:
         """How messages name it."""
         return f"CACHES[{self.name!r}]"
@@ -97,12 +116,18 @@ def check_caches(**_: Any) -> list[CheckMessage]:
             found.append(read)
     for alias in aliases:
         for check in (
-            _of_redis if alias.is_redis else _of_this_process,
+            _of_its_room(alias),
             _no_whole_numbers,
             _misplaced,
         ):
             found.extend(check(alias))
     return [*found, *_conflicts(aliases), *_cleared_together(aliases)]
+
+
+def _of_its_room(alias: Alias) -> Callable[[Alias], Iterator[CheckMessage]]:
+    if alias.is_redis:
+        return _of_redis
+    return _of_memcached if alias.is_memcached else _of_this_process
 
 
 def _of_this_process(alias: Alias) -> Iterator[CheckMessage]:
@@ -174,7 +199,7 @@ def _unread_names(alias: Alias) -> Iterator[CheckMessage]:
 
 
 def _no_whole_numbers(alias: Alias) -> Iterator[CheckMessage]:
-    limits = {} if alias.is_redis else DJANGOS
+    limits = {} if alias.is_elsewhere else DJANGOS
     given = [(alias.option(name), name, alias.options, other) for name, other in limits.items()]
     if alias.params.get("TIMEOUT") is not None:
         given.append((f"{alias.place}['TIMEOUT']", "TIMEOUT", alias.params, 300))
@@ -209,6 +234,8 @@ def _is_cut(value: Any, taken: int) -> bool:
 
 def _misplaced(alias: Alias) -> Iterator[CheckMessage]:
     known = ACCEPTED.keys() - BESIDE_TOO if alias.is_redis else alias.known.keys()
+    if alias.is_memcached:
+        known = MEMCACHED_OPTIONS.keys()
     for name in sorted(known & alias.params.keys()):
         yield Warning(
             f"{alias.place}[{name!r}] is read by nothing: it stands beside OPTIONS.",
@@ -291,11 +318,37 @@ def _of_redis(alias: Alias) -> Iterator[CheckMessage]:
         )
     else:
         yield from _slips(alias)
+    hint = "Leave it out; give the server maxmemory, and a maxmemory-policy such as allkeys-lfu."
+    yield from _limits_without_effect(alias, hint)
+
+
+def _of_memcached(alias: Alias) -> Iterator[CheckMessage]:
+    params = {
+        name: value for name, value in alias.params.items() if name not in ("BACKEND", "LOCATION")
+    }
+    # A class derived from ours may do more as it is made.
+    ours = alias.backend.__module__ == MemcachedCache.__module__
+    try:
+        if ours:
+            alias.backend(alias.params.get("LOCATION", ""), params)
+    except ImproperlyConfigured as error:
+        yield Error(
+            f"{alias.place} would not open: {str(error).removeprefix('hotclub: ')}.",
+            hint="Names and values: docs/reference/memcached-options.md.",
+            obj=alias.backend,
+            id="hotclub.E001",
+        )
+    yield from _limits_without_effect(
+        alias, "Leave it out; start memcached with as much memory as it may take (-m)."
+    )
+
+
+def _limits_without_effect(alias: Alias, hint: str) -> Iterator[CheckMessage]:
     for name in DJANGOS:
         if name in alias.options:
             yield Warning(
                 f"{alias.option(name)} has no effect: the server decides what it drops.",
-                hint="Leave it out; give the server maxmemory, and a maxmemory-policy such as allkeys-lfu.",
+                hint=hint,
                 obj=alias.backend,
                 id="hotclub.W005",
             )

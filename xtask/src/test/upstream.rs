@@ -10,9 +10,10 @@ use crate::venv::Venv;
 
 const RUNNER: &str = "conformance/upstream/run.py";
 /// What is judged, and the class of ours that stands in for the class that the tests name.
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 5] = [
     row("locmem", "hotclub.django.LocMemCache"),
     row("dummy", "hotclub.django.DummyCache"),
+    row("pymemcache", "hotclub.django.PyMemcacheCache"),
     Row { ratchet: "test_serializer_dumps", ..row("redis", "hotclub.django.RedisCache") },
     Row { suite: true, ..row("django-redis", "hotclub.django.RedisCache") },
 ];
@@ -21,8 +22,12 @@ const APPLICATIONS: [&str; 6] =
     ["rest-framework", "axes", "debug-toolbar", "ratelimit", "constance", "cachalot"];
 const APPLICATIONS_CLASS: &str = "hotclub.django.RedisCache";
 /// The classes that are there to be judged; the rows of all others wait for theirs.
-const JUDGED: [&str; 3] =
-    ["hotclub.django.LocMemCache", "hotclub.django.DummyCache", "hotclub.django.RedisCache"];
+const JUDGED: [&str; 4] = [
+    "hotclub.django.LocMemCache",
+    "hotclub.django.DummyCache",
+    "hotclub.django.PyMemcacheCache",
+    "hotclub.django.RedisCache",
+];
 
 /// One row: a kind of cache of Django's tests, or the tests of another package.
 #[derive(Clone, Copy)]

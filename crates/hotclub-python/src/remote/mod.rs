@@ -4,7 +4,7 @@
 //! socket of the process's pool, with the GIL let go once around the write and the read; the event-loop door
 //! (`door`) over a socket that the running loop owns.
 mod door;
-mod errors;
+pub(crate) mod errors;
 mod expiry;
 mod pickle;
 mod plan;
@@ -31,6 +31,7 @@ use want::DELETED;
 pub(crate) use wire::{Wire, warm};
 
 pub(crate) use door::Link;
+pub(crate) use value::pickled;
 
 /// The verbs that the classes of remote caches share. Made by them; of no use alone.
 #[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]

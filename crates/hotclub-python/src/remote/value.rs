@@ -86,6 +86,31 @@ impl Codec {
     }
 }
 
+/// Pickles of the highest protocol, for caches that say beside the bytes that they are one.
+pub(crate) mod pickled {
+    use super::*;
+
+    /// `pickle.HIGHEST_PROTOCOL` of every Python that we support.
+    const PROTOCOL: u8 = 5;
+
+    /// Puts the pickle of a value into `to`.
+    pub(crate) fn dump(value: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<()> {
+        if !pickle::write(value, PROTOCOL, to) {
+            let pickled = dumps_of_pickle(value.py())?.call1((value, PROTOCOL))?;
+            to.extend_from_slice(pickled.cast::<PyBytes>()?.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// The value of a pickle.
+    pub(crate) fn load<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        match pickle::read(py, bytes)? {
+            Some(object) => Ok(object),
+            None => loads_of_pickle(py)?.call1((PyBytes::new(py, bytes),)),
+        }
+    }
+}
+
 /// Finds what is needed later; see `wire::warm`.
 pub(super) fn warm(py: Python<'_>) -> PyResult<()> {
     dumps_of_pickle(py)?;

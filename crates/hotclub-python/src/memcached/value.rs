@@ -1,0 +1,91 @@
+//! Values as pymemcache and pylibmc write them: a flag says what the bytes are.
+use crate::names::name;
+use crate::remote::pickled;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+
+const TEXT: u32 = 16;
+const COMPRESSED: u32 = 8;
+const PYLIBMC_INTEGER: u32 = 4;
+const INTEGER: u32 = 2;
+const PICKLE: u32 = 1;
+
+/// Whose flags an alias writes. Both are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writer {
+    Pymemcache,
+    Pylibmc,
+}
+
+/// Puts the bytes of a value into `to`; its flags. What pickling raises comes out as it is.
+pub(crate) fn dump(value: &Bound<'_, PyAny>, writer: Writer, to: &mut Vec<u8>) -> PyResult<u32> {
+    to.clear();
+    let pylibmc = writer == Writer::Pylibmc;
+    if let Some(text) = cast::<PyString>(value, pylibmc) {
+        // Lone surrogates raise here what `str.encode` raises.
+        to.extend_from_slice(text.call_method0(name!(value.py(), encode))?.cast::<PyBytes>()?.as_bytes());
+        return Ok(TEXT);
+    }
+    if let Some(bytes) = cast::<PyBytes>(value, pylibmc) {
+        to.extend_from_slice(bytes.as_bytes());
+        return Ok(0);
+    }
+    if let Ok(truth) = value.cast_exact::<PyBool>()
+        && pylibmc
+    {
+        to.push(if truth.is_true() { b'1' } else { b'0' });
+        return Ok(INTEGER);
+    }
+    if let Some(number) = cast::<PyInt>(value, pylibmc) {
+        let int = value.py().get_type::<PyInt>();
+        let plain = if number.is_exact_instance_of::<PyInt>() {
+            number.clone().into_any()
+        } else {
+            int.call1((number,))?
+        };
+        to.extend_from_slice(plain.str()?.to_str()?.as_bytes());
+        return Ok(if pylibmc { PYLIBMC_INTEGER } else { INTEGER });
+    }
+    pickled::dump(value, to)?;
+    Ok(PICKLE)
+}
+
+/// The C library takes subclasses for what they derive from; the Python one pickles them.
+fn cast<'a, 'py, T: PyTypeCheckOf<'py>>(
+    value: &'a Bound<'py, PyAny>,
+    subclasses: bool,
+) -> Option<&'a Bound<'py, T>> {
+    if subclasses { value.cast::<T>().ok() } else { value.cast_exact::<T>().ok() }
+}
+
+use pyo3::type_object::PyTypeInfo;
+/// A built-in type.
+trait PyTypeCheckOf<'py>: PyTypeInfo + pyo3::PyTypeCheck {}
+impl<T: PyTypeInfo + pyo3::PyTypeCheck> PyTypeCheckOf<'_> for T {}
+
+/// The value of these bytes, whoever wrote them. What cannot be read raises what its reader raises.
+pub(crate) fn load<'py>(py: Python<'py>, flags: u32, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if flags & COMPRESSED != 0 {
+        let inflated = py.import("zlib")?.call_method1("decompress", (PyBytes::new(py, bytes),))?;
+        return load(py, flags & !COMPRESSED, inflated.cast::<PyBytes>()?.as_bytes());
+    }
+    if flags & TEXT != 0 {
+        return match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(PyString::new(py, text).into_any()),
+            Err(_) => PyBytes::new(py, bytes).call_method0(name!(py, decode)),
+        };
+    }
+    if flags & (INTEGER | PYLIBMC_INTEGER) != 0 {
+        // A number that became shorter is padded with blanks by the server; `int` strips them.
+        let plain =
+            std::str::from_utf8(bytes).ok().and_then(|digits| digits.trim_ascii().parse::<i64>().ok());
+        return match plain {
+            Some(number) => Ok(number.into_pyobject(py)?.into_any()),
+            None => py.get_type::<PyInt>().call1((PyBytes::new(py, bytes),)),
+        };
+    }
+    if flags & PICKLE != 0 {
+        return pickled::load(py, bytes);
+    }
+    Ok(PyBytes::new(py, bytes).into_any())
+}
