@@ -49,7 +49,12 @@ impl<'a> Tokens<'a> {
     /// What the value is, as its writer said it.
     #[inline]
     pub fn flags(&self) -> Result<u32, Malformed> {
-        let given = if self.text { self.word(0) } else { self.get(b'f') };
+        let given = match self.words {
+            // Nothing else was asked, mostly.
+            [b' ', b'f', digits @ ..] if !self.text && !digits.contains(&b' ') => Some(digits),
+            _ if self.text => self.word(0),
+            _ => self.get(b'f'),
+        };
         let number = given.map_or(Some(0), number);
         number.and_then(|flags| u32::try_from(flags).ok()).ok_or(Malformed("flags that are no number"))
     }
@@ -200,7 +205,7 @@ fn line(bytes: &[u8], start: usize) -> Result<Option<(&[u8], usize)>, Malformed>
 #[inline]
 fn size_of_value(line: &[u8]) -> Result<Option<usize>, Malformed> {
     let digits = if let Some(rest) = line.strip_prefix(b"VA ") {
-        rest.split(|&byte| byte == b' ').next()
+        Some(&rest[..rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len())])
     } else if let Some(rest) = line.strip_prefix(b"VALUE ") {
         rest.split(|&byte| byte == b' ').nth(2)
     } else {

@@ -58,7 +58,7 @@ pub enum Stored {
 }
 
 /// What a reply that says no means.
-pub(crate) fn refused(reply: &Reply<'_>) -> Problem {
+pub fn refused(reply: &Reply<'_>) -> Problem {
     match reply {
         Reply::ClientError(text) | Reply::ServerError(text) => Problem::from(*text),
         Reply::Unknown => Problem::Refused("the server does not know this request".into()),

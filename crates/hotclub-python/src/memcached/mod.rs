@@ -1,172 +1,30 @@
 //! Memcached for Django: the blocking verbs, over the fleet of a configuration.
+mod call;
+mod collect;
 mod fleet;
 mod value;
 
-use crate::cache::{Backend, Cache, Current};
-use crate::key::{FullKey, full_key};
+use crate::cache::{Backend, Cache};
 use crate::life::Given;
-use crate::names::name;
-use crate::settings::django;
 use crate::trace::{Told, action, repr, traced};
+use call::{Call, Keys};
 pub(crate) use fleet::Fleet;
 use hotclub::trace::is_on;
-use hotclub::{Life, remote::IntoError};
 use hotclub_memcached::reply::Tokens;
 use hotclub_memcached::request::{Get, Mode, Store};
-use hotclub_memcached::verb::{Count, Delete, Item, Read, Touch, Verb, Write};
-use hotclub_memcached::{AbsentNodes, Effect, Key, Problem, Stored};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use hotclub_memcached::verb::{Count, Delete, Item, Read, Touch, Write};
+use hotclub_memcached::{Problem, Stored};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyTuple};
-use std::sync::Arc;
+use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 type Maybe<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
-/// Flags and bytes.
-type Raw = (u32, Vec<u8>);
 
 /// The verbs that the classes of Memcached share. Made by them; of no use alone.
 #[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]
 pub(crate) struct Memcached;
-
-/// What a verb has at hand.
-struct Call<'a, 'py> {
-    cache: &'a Bound<'py, Cache>,
-    fleet: &'a Arc<Fleet>,
-    settings: Current,
-    version: Maybe<'a, 'py>,
-}
-
-impl<'a, 'py> Call<'a, 'py> {
-    fn new(slf: &'a Bound<'py, Memcached>, version: Maybe<'a, 'py>) -> PyResult<Self> {
-        let cache = slf.as_super();
-        let Backend::Memcached(fleet) = cache.get().backend()? else {
-            return Err(PyRuntimeError::new_err("this cache is not one of Memcached"));
-        };
-        Ok(Call { cache, fleet, settings: Cache::settings(cache)?, version })
-    }
-
-    fn py(&self) -> Python<'py> {
-        self.cache.py()
-    }
-
-    /// The full key, as text.
-    fn key(&self, key: &Bound<'py, PyAny>) -> PyResult<String> {
-        let mut full = FullKey::new();
-        full_key(self.cache, &self.settings, key, self.version, &mut full)?;
-        let text = String::from_utf8(full.as_bytes().to_vec());
-        text.map_err(|_| self.invalid("the key has characters that are no Unicode text"))
-    }
-
-    #[cold]
-    fn invalid(&self, text: &str) -> PyErr {
-        let error = hotclub::Error::new(hotclub::ErrorKind::InvalidKey, text).at("memcached", "key");
-        crate::remote::errors::exception(self.py(), &error, self.fleet.library)
-    }
-
-    fn checked<'k>(&self, key: &'k str) -> PyResult<Key<'k>> {
-        Key::new(key).map_err(|bad| self.invalid(&format!("{key:?}: {bad}")))
-    }
-
-    /// Asks, without the GIL.
-    fn ask<V: Verb + Sync>(&self, verb: &V) -> PyResult<V::Answer>
-    where
-        V::Answer: Send,
-    {
-        let client = &self.fleet.client;
-        self.py().detach(|| client.ask(verb)).map_err(|error| self.fleet.exception(self.py(), error))
-    }
-
-    fn absent(&self) -> AbsentNodes {
-        self.fleet.client.config().absent
-    }
-
-    /// What is stored under these keys: flags and bytes.
-    fn read(&self, keys: &[Key<'_>]) -> PyResult<Vec<Option<Raw>>> {
-        let found = |bytes: &[u8], tokens: Tokens<'_>| Ok::<_, Problem>((tokens.flags()?, bytes.to_vec()));
-        let found = self.ask(&Read { keys, get: Get::default(), absent: self.absent(), found })?;
-        let hits = found.iter().flatten().count();
-        self.fleet.count(hits, found.len() - hits);
-        Ok(found)
-    }
-
-    fn write(
-        &self,
-        verb: &'static str,
-        key: &Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
-        timeout: &Given<'py>,
-        mode: Mode,
-    ) -> PyResult<Stored> {
-        let full = self.key(key)?;
-        let mut bytes = Vec::new();
-        let flags = value::dump(value, self.fleet.writer, &mut bytes)?;
-        let store = Store::new(flags, self.exptime(timeout)?).mode(mode);
-        let items = [Item { key: self.checked(&full)?, value: &bytes, store }];
-        let stored = self.ask(&Write { name: verb, items: &items, absent: self.absent() })?.pop();
-        stored.unwrap_or(Ok(Stored::Absent)).map_err(|problem| self.refused(verb, problem, &items[0].key))
-    }
-
-    #[cold]
-    fn refused(&self, verb: &'static str, problem: Problem, key: &Key<'_>) -> PyErr {
-        let place = self.fleet.client.place_of(key);
-        let error = if is_too_large(&problem) {
-            hotclub::Error::new(hotclub::ErrorKind::TooLarge, TOO_LARGE).at("memcached", verb).in_place(place)
-        } else {
-            problem.into_error("memcached", verb, Effect::Idempotent, &place)
-        };
-        crate::remote::errors::exception(self.py(), &error, self.fleet.library)
-    }
-
-    /// Django's `get_backend_timeout`: 0 never ends, below 0 ends at once, beyond 30 days is a point in time.
-    fn exptime(&self, timeout: &Given<'py>) -> PyResult<i64> {
-        if !self.settings.python_timeouts {
-            match timeout {
-                Given::Value(timeout) if timeout.is_none() => return Ok(0),
-                Given::Value(timeout) if timeout.is_exact_instance_of::<PyInt>() => {
-                    if let Ok(seconds) = timeout.extract::<i64>() {
-                        return Ok(sent(seconds));
-                    }
-                }
-                Given::Value(timeout) if !timeout.is(django(self.py())?.default_timeout.bind(self.py())) => {}
-                _ => match self.settings.default_life {
-                    Some(Life::Never) => return Ok(0),
-                    Some(Life::Gone) => return Ok(-1),
-                    Some(Life::For(time)) => {
-                        return Ok(sent(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
-                    }
-                    None => {}
-                },
-            }
-        }
-        let name = name!(self.py(), get_backend_timeout);
-        let seconds = match timeout {
-            Given::Nothing => self.cache.call_method0(name)?,
-            Given::Value(timeout) => self.cache.call_method1(name, (timeout,))?,
-        };
-        seconds.extract()
-    }
-}
-
-const TOO_LARGE: &str = "the value is larger than the server takes (-I), and what it was to replace is gone";
-
-fn is_too_large(problem: &Problem) -> bool {
-    matches!(problem, Problem::Refused(text) if text.contains("too large"))
-}
-
-fn sent(seconds: i64) -> i64 {
-    const MOST_RELATIVE: i64 = 30 * 86_400;
-    match seconds {
-        0 => -1,
-        seconds if seconds > MOST_RELATIVE => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-            seconds.saturating_add(i64::try_from(now).unwrap_or(i64::MAX))
-        }
-        seconds => seconds,
-    }
-}
 
 #[pymethods]
 impl Memcached {
@@ -195,8 +53,8 @@ impl Memcached {
         let verb = || {
             let call = Call::new(slf, version)?;
             let full = call.key(key)?;
-            let found = call.read(&[call.checked(&full)?])?.pop().flatten();
-            found.map(|(flags, bytes)| value::load(slf.py(), flags, &bytes)).transpose()
+            let found = call.read(&[call.checked(&full)?])?;
+            found.get(0).map(|(flags, bytes)| value::load(slf.py(), flags, bytes)).transpose()
         };
         let tell = |got: &Option<Bound<'py, PyAny>>| Told::Get(got.as_ref().map_or("None".into(), repr));
         let got = if is_on() { traced(slf, || action("get", key), verb, tell)? } else { verb()? };
@@ -324,13 +182,12 @@ impl Memcached {
     ) -> Object<'py> {
         let verb = || {
             let (call, py) = (Call::new(slf, version)?, slf.py());
-            let (typed, full) = call.all(keys)?;
-            let checked: Vec<_> = full.iter().map(|key| call.checked(key)).collect::<PyResult<_>>()?;
-            let found = call.read(&checked)?;
+            let keys = call.all(keys)?;
+            let found = call.read(&call.checked_all(&keys)?)?;
             let dict = PyDict::new(py);
-            for (key, found) in typed.iter().zip(found) {
-                if let Some((flags, bytes)) = found {
-                    dict.set_item(key, value::load(py, flags, &bytes)?)?;
+            for (place, key) in keys.typed.iter().enumerate() {
+                if let Some((flags, bytes)) = found.get(place) {
+                    dict.set_item(key, value::load(py, flags, bytes)?)?;
                 }
             }
             Ok(dict.into_any())
@@ -355,30 +212,25 @@ impl Memcached {
     ) -> Object<'py> {
         let verb = || {
             let (call, py) = (Call::new(slf, version)?, slf.py());
-            let pairs: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> = data
-                .call_method0(name!(py, items))?
-                .try_iter()?
-                .map(|pair| pair?.extract())
-                .collect::<PyResult<_>>()?;
-            let exptime = if pairs.is_empty() { 0 } else { call.exptime(&timeout)? };
-            let mut dumped = Vec::with_capacity(pairs.len());
-            for (key, value) in &pairs {
-                let mut bytes = Vec::new();
-                let full = call.key(key)?;
-                let flags = value::dump(value, call.fleet.writer, &mut bytes)?;
-                dumped.push((full, flags, bytes));
-            }
-            let mut items = Vec::with_capacity(dumped.len());
-            for (key, flags, bytes) in &dumped {
-                items.push(Item {
-                    key: call.checked(key)?,
-                    value: bytes,
-                    store: Store::new(*flags, exptime),
-                });
+            let mut keys = Keys::default();
+            let mut bytes = Vec::new();
+            let mut values = Vec::new();
+            call.each_of(data, |key, value| {
+                call.push(&mut keys, key)?;
+                let start = bytes.len();
+                let flags = value::dump(&value, call.fleet.writer, &mut bytes)?;
+                values.push((flags, start..bytes.len()));
+                Ok(())
+            })?;
+            let exptime = if values.is_empty() { 0 } else { call.exptime(&timeout)? };
+            let checked = call.checked_all(&keys)?;
+            let mut items = Vec::with_capacity(values.len());
+            for (key, (flags, span)) in checked.into_iter().zip(values) {
+                items.push(Item { key, value: &bytes[span], store: Store::new(flags, exptime) });
             }
             let stored = call.ask(&Write { name: "set_many", items: &items, absent: call.absent() })?;
             let failed = PyList::empty(py);
-            for ((key, _), stored) in pairs.iter().zip(stored) {
+            for (key, stored) in keys.typed.iter().zip(stored) {
                 if !matches!(stored, Ok(Stored::Yes)) {
                     failed.append(key)?;
                 }
@@ -404,9 +256,8 @@ impl Memcached {
     ) -> PyResult<()> {
         let verb = || {
             let call = Call::new(slf, version)?;
-            let (_, full) = call.all(keys)?;
-            let checked: Vec<_> = full.iter().map(|key| call.checked(key)).collect::<PyResult<_>>()?;
-            call.ask(&Delete { keys: &checked, cas: None })
+            let keys = call.all(keys)?;
+            call.ask(&Delete { keys: &call.checked_all(&keys)?, cas: None })
         };
         let tell = |count: &u64| Told::Set(format!("{count} deleted"));
         if is_on() {
@@ -438,15 +289,6 @@ impl Memcached {
         dict.set_item("misses", call.fleet.misses.load(Relaxed))?;
         dict.set_item("connections", call.fleet.client.connections())?;
         Ok(dict)
-    }
-}
-
-impl<'py> Call<'_, 'py> {
-    /// Keys as the caller typed them, and their full ones.
-    fn all(&self, keys: &Bound<'py, PyAny>) -> PyResult<(Vec<Bound<'py, PyAny>>, Vec<String>)> {
-        let typed: Vec<_> = keys.try_iter()?.collect::<PyResult<_>>()?;
-        let full = typed.iter().map(|key| self.key(key)).collect::<PyResult<_>>()?;
-        Ok((typed, full))
     }
 }
 

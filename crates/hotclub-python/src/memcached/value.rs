@@ -17,13 +17,17 @@ pub(crate) enum Writer {
     Pylibmc,
 }
 
-/// Puts the bytes of a value into `to`; its flags. What pickling raises comes out as it is.
+/// Puts the bytes of a value behind what is in `to`; its flags. What pickling raises comes out as it is.
 pub(crate) fn dump(value: &Bound<'_, PyAny>, writer: Writer, to: &mut Vec<u8>) -> PyResult<u32> {
-    to.clear();
     let pylibmc = writer == Writer::Pylibmc;
     if let Some(text) = cast::<PyString>(value, pylibmc) {
-        // Lone surrogates raise here what `str.encode` raises.
-        to.extend_from_slice(text.call_method0(name!(value.py(), encode))?.cast::<PyBytes>()?.as_bytes());
+        match text.to_str() {
+            Ok(utf8) => to.extend_from_slice(utf8.as_bytes()),
+            // Lone surrogates raise here what `str.encode` raises.
+            Err(_) => to.extend_from_slice(
+                text.call_method0(name!(value.py(), encode))?.cast::<PyBytes>()?.as_bytes(),
+            ),
+        }
         return Ok(TEXT);
     }
     if let Some(bytes) = cast::<PyBytes>(value, pylibmc) {
