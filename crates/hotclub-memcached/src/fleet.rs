@@ -22,12 +22,6 @@ pub(crate) struct Fleet {
     nodes: PerProcess<Vec<Node<Config>>>,
 }
 
-/// A server that has so many bytes of answers to send reads no more questions: longer batches of them would wait for
-/// each other.
-const MOST_BYTES_OF_READS: usize = 32 << 10;
-/// The same for answers of a few bytes.
-const MOST_WRITES: usize = 4096;
-
 #[derive(Default)]
 struct Scratch {
     batch: Batch,
@@ -44,8 +38,9 @@ pub(crate) struct Share {
     requests: Vec<usize>,
     /// How many of them are done.
     done: usize,
-    /// What is under way.
+    /// What is under way, and how many requests that are.
     pub(crate) batch: Batch,
+    under_way: usize,
 }
 
 /// A call on its way: what is left of it, and the answer so far.
@@ -143,26 +138,6 @@ impl Fleet {
             }
             done => done,
         }
-    }
-
-    fn read_all<V: Verb>(
-        &self,
-        verb: &V,
-        node: usize,
-        requests: &[usize],
-        bytes: &[u8],
-        answer: &mut V::Answer,
-    ) -> Result<(), Error> {
-        let (mut position, mut done) = (0, Ok(()));
-        for &request in requests {
-            let reply = parse(bytes, &mut position).map_err(|error| self.error(verb, node, error.into()))?;
-            if let Err(problem) = verb.read(request, reply, answer)
-                && done.is_ok()
-            {
-                done = Err(self.error(verb, node, problem));
-            }
-        }
-        done
     }
 
     /// Removes everything from all nodes. Where that fails, it is done before the node is used again.
@@ -279,7 +254,8 @@ impl<'a, V: Verb> Call<'a, V> {
         for request in 0..verb.len() {
             by_node[fleet.placement.node_of(verb.key(request))].push(request);
         }
-        let share = |(node, requests)| Share { node, requests, done: 0, batch: Batch::default() };
+        let share =
+            |(node, requests)| Share { node, requests, done: 0, batch: Batch::default(), under_way: 0 };
         let shares = by_node.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty());
         Call { fleet, verb, shares: shares.map(share).collect(), answer: verb.start(), error: None }
     }
@@ -287,30 +263,22 @@ impl<'a, V: Verb> Call<'a, V> {
     /// Writes what goes out next; whether there is something.
     pub(crate) fn write_some(&mut self) -> bool {
         self.shares.retain(|share| share.done < share.requests.len());
-        for Share { batch, requests, done, .. } in &mut self.shares {
+        for Share { batch, requests, done, under_way, .. } in &mut self.shares {
             batch.start(self.verb.name(), self.verb.effect());
-            for &request in &requests[*done..] {
-                let is_full = match self.verb.effect() {
-                    Effect::Read => batch.bytes().len() > MOST_BYTES_OF_READS,
-                    _ => batch.len() >= MOST_WRITES,
-                };
-                if is_full {
-                    break;
-                }
-                self.verb.write(request, batch);
-            }
+            *under_way = self.verb.write_part(&requests[*done..], batch);
         }
         !self.shares.is_empty()
     }
 
     /// What came back for one of the shares.
     pub(crate) fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) {
-        let Share { node, requests, done, batch } = &mut self.shares[at];
+        let Share { node, requests, done, under_way, .. } = &mut self.shares[at];
         let left = &requests[*done..];
         let read = match heard {
             Ok(bytes) => {
-                *done += batch.len();
-                self.fleet.read_all(self.verb, *node, &left[..batch.len()], bytes, &mut self.answer)
+                *done += *under_way;
+                let read = self.verb.read_part(&left[..*under_way], bytes, &mut self.answer);
+                read.map_err(|problem| self.fleet.error(self.verb, *node, problem))
             }
             Err(problem) => {
                 // The rest of its requests would only wait for the same.

@@ -144,28 +144,62 @@ impl Skimmed for Skim {
 /// Bytes that are no reply, or not a whole one.
 #[inline]
 pub fn parse<'a>(bytes: &'a [u8], position: &mut usize) -> Result<Reply<'a>, Malformed> {
-    let cut = || Malformed("it ends too early");
-    let (head, next) = line(bytes, *position)?.ok_or_else(cut)?;
+    let (head, next) = line(bytes, *position)?.ok_or(CUT)?;
     let Some(size) = size_of_value(head)? else {
         *position = next;
         return reply_without_value(head);
     };
-    let value = bytes.get(next..next + size).ok_or_else(cut)?;
-    if bytes.get(next + size..next + size + 2) != Some(b"\r\n") {
-        return Err(Malformed("a value that is longer than it was said to be"));
-    }
+    let value = value_at(bytes, next, size)?;
     *position = next + size + 2;
     if head.starts_with(b"VA ") {
         let words = head[3..].iter().position(|&byte| byte == b' ').map_or(&[][..], |at| &head[3 + at..]);
         return Ok(Reply::Value(value, Tokens { words, text: false }));
     }
-    let (end, behind) = line(bytes, *position)?.ok_or_else(cut)?;
+    let (end, behind) = line(bytes, *position)?.ok_or(CUT)?;
     if end != b"END" {
         return Err(Malformed("more values than keys"));
     }
     *position = behind;
     let words = head[6..].iter().position(|&byte| byte == b' ').map_or(&[][..], |at| &head[6 + at + 1..]);
     Ok(Reply::Value(value, Tokens { words, text: true }))
+}
+
+/// The values that answer one `get` of many keys, each with its key as it was sent. What comes instead of their end is
+/// handed back.
+///
+/// # Errors
+/// Bytes that are no such reply, or not a whole one; what `each` finds wrong.
+pub fn values<'a>(
+    bytes: &'a [u8],
+    position: &mut usize,
+    mut each: impl FnMut(&'a [u8], &'a [u8], Tokens<'a>) -> Result<(), Malformed>,
+) -> Result<Option<Reply<'a>>, Malformed> {
+    loop {
+        let (head, next) = line(bytes, *position)?.ok_or(CUT)?;
+        let (Some(size), Some(rest)) = (size_of_value(head)?, head.strip_prefix(b"VALUE ")) else {
+            *position = next;
+            return match reply_without_value(head)? {
+                Reply::Missing => Ok(None),
+                other => Ok(Some(other)),
+            };
+        };
+        let value = value_at(bytes, next, size)?;
+        *position = next + size + 2;
+        let end = rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len());
+        let words = rest.get(end + 1..).unwrap_or_default();
+        each(&rest[..end], value, Tokens { words, text: true })?;
+    }
+}
+
+const CUT: Malformed = Malformed("it ends too early");
+
+#[inline]
+fn value_at(bytes: &[u8], start: usize, size: usize) -> Result<&[u8], Malformed> {
+    let value = bytes.get(start..start + size).ok_or(CUT)?;
+    match bytes.get(start + size..start + size + 2) {
+        Some(b"\r\n") => Ok(value),
+        _ => Err(Malformed("a value that is longer than it was said to be")),
+    }
 }
 
 #[inline]
@@ -300,6 +334,30 @@ mod tests {
         }
         assert!(parse(b"VA 2\r\nabc\r\n", &mut 0).is_err());
         assert!(parse(b"VALUE k 0 1\r\na\r\nVALUE k 0 1\r\na\r\nEND\r\n", &mut 0).is_err());
+    }
+
+    #[test]
+    fn one_request_for_many_keys_is_answered_with_those_that_are_there() {
+        let bytes = b"VALUE :1:a 16 2\r\nhi\r\nVALUE :1:c 2 1\r\n7\r\nEND\r\n";
+        let mut found = Vec::new();
+        let mut collect = |key: &[u8], value: &[u8], tokens: Tokens<'_>| {
+            found.push((key.to_vec(), value.to_vec(), tokens.flags()?));
+            Ok(())
+        };
+        let mut position = 0;
+        assert_eq!(values(bytes, &mut position, &mut collect).unwrap(), None);
+        assert_eq!(position, bytes.len());
+        for cut in 0..bytes.len() {
+            assert!(values(&bytes[..cut], &mut 0, |_, _, _| Ok(())).is_err(), "{cut}");
+            assert!(!Skim::default().advance(&bytes[..cut], 1).unwrap(), "{cut}");
+        }
+        assert!(Skim::default().advance(bytes, 1).unwrap());
+        let expected = [(b":1:a".to_vec(), b"hi".to_vec(), 16), (b":1:c".to_vec(), b"7".to_vec(), 2)];
+        assert_eq!(found, expected);
+        let broken = b"VALUE :1:a 16 2\r\nhi\r\nSERVER_ERROR out of memory writing get response\r\n";
+        let instead = values(broken, &mut 0, |_, _, _| Ok(())).unwrap();
+        assert_eq!(instead, Some(Reply::ServerError(b"out of memory writing get response")));
+        assert!(Skim::default().advance(broken, 1).unwrap());
     }
 
     #[test]

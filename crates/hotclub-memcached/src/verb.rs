@@ -2,9 +2,9 @@
 //! Doors carry them.
 use crate::config::AbsentNodes;
 use crate::key::Key;
-use crate::reply::{Reply, Tokens};
+use crate::reply::{Reply, Tokens, parse, values};
 use crate::request::{Batch, Get, Store};
-use hotclub_net::{Effect, Problem};
+use hotclub_net::{Effect, Malformed, Problem};
 
 /// One call: requests for keys, and an answer that grows as the replies come.
 pub trait Verb {
@@ -32,6 +32,17 @@ pub trait Verb {
     /// # Errors
     /// The server refused, or makes no sense.
     fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem>;
+    /// Writes as many of these requests as go out at a time, one at least; how many they were.
+    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+        write_each(self, requests, batch)
+    }
+    /// Understands what came back for them. One that was refused does not keep the others from being read.
+    ///
+    /// # Errors
+    /// The first refusal; what makes no sense.
+    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Self::Answer) -> Result<(), Problem> {
+        read_each(self, requests, bytes, answer)
+    }
     /// What it means that the node of a request is not there: true if the answer says so, false if it is an error.
     fn absent(&self, _request: usize, _answer: &mut Self::Answer) -> bool {
         false
@@ -39,6 +50,91 @@ pub trait Verb {
     /// An old value must not be read again once this was asked, even if it could not be done.
     fn ends_old_value(&self) -> bool {
         false
+    }
+}
+
+/// A server that has so many bytes of answers to send reads no more questions: longer batches of them would wait for
+/// each other.
+const MOST_BYTES_OF_READS: usize = 32 << 10;
+/// The same for answers of a few bytes.
+const MOST_WRITES: usize = 4096;
+
+fn write_each<V: Verb + ?Sized>(verb: &V, requests: &[usize], batch: &mut Batch) -> usize {
+    for (count, &request) in requests.iter().enumerate() {
+        let is_full = match verb.effect() {
+            Effect::Read => batch.bytes().len() > MOST_BYTES_OF_READS,
+            _ => count >= MOST_WRITES,
+        };
+        if is_full {
+            return count;
+        }
+        verb.write(request, batch);
+    }
+    requests.len()
+}
+
+fn read_each<V: Verb + ?Sized>(
+    verb: &V,
+    requests: &[usize],
+    bytes: &[u8],
+    answer: &mut V::Answer,
+) -> Result<(), Problem> {
+    let (mut position, mut done) = (0, Ok(()));
+    for &request in requests {
+        let read = verb.read(request, parse(bytes, &mut position)?, answer);
+        done = done.and(read);
+    }
+    done
+}
+
+/// [`Verb::write_part`] for plain reads: one request for all keys, where they are text.
+pub fn write_gets<V: Verb + ?Sized>(verb: &V, requests: &[usize], batch: &mut Batch) -> usize {
+    let mut bytes = 0;
+    let fits = |&&request: &&usize| {
+        bytes += verb.key(request).as_wire().len() + 1;
+        bytes <= MOST_BYTES_OF_READS && !verb.key(request).is_base64()
+    };
+    let count = requests.iter().take_while(fits).count();
+    match count {
+        0 | 1 => {
+            verb.write(requests[0], batch);
+            1
+        }
+        _ => {
+            batch.get_all(requests[..count].iter().map(|&request| verb.key(request)));
+            count
+        }
+    }
+}
+
+/// [`Verb::read_part`] for what [`write_gets`] wrote: values come in the order of their keys, and what is missing
+/// does not come.
+///
+/// # Errors
+/// The server refused, or answers to keys that it was not asked for.
+pub fn read_gets<V: Verb + ?Sized>(
+    verb: &V,
+    requests: &[usize],
+    bytes: &[u8],
+    answer: &mut V::Answer,
+) -> Result<(), Problem> {
+    if let [request] = requests {
+        return verb.read(*request, parse(bytes, &mut 0)?, answer);
+    }
+    let mut left = requests.iter();
+    let mut problem = Ok(());
+    let instead = values(bytes, &mut 0, |key, value, tokens| {
+        let request = left.find(|&&request| verb.key(request).as_wire() == key);
+        let request = *request.ok_or(Malformed("a value that nobody asked for"))?;
+        let read = verb.read(request, Reply::Value(value, tokens), answer);
+        if problem.is_ok() {
+            problem = read;
+        }
+        Ok(())
+    })?;
+    match instead {
+        None => problem,
+        Some(reply) => problem.and(Err(refused(&reply))),
     }
 }
 
@@ -98,6 +194,20 @@ where
     }
     fn write(&self, request: usize, batch: &mut Batch) {
         batch.get(&self.keys[request], self.get);
+    }
+    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+        if self.get.is_plain() {
+            write_gets(self, requests, batch)
+        } else {
+            write_each(self, requests, batch)
+        }
+    }
+    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Self::Answer) -> Result<(), Problem> {
+        if self.get.is_plain() {
+            read_gets(self, requests, bytes, answer)
+        } else {
+            read_each(self, requests, bytes, answer)
+        }
     }
     fn start(&self) -> Self::Answer {
         self.keys.iter().map(|_| None).collect()

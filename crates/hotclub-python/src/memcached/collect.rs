@@ -1,7 +1,7 @@
 //! Values as they were stored, in one buffer: they become objects when the GIL is held again.
 use hotclub_memcached::reply::Reply;
 use hotclub_memcached::request::{Batch, Get};
-use hotclub_memcached::verb::Verb;
+use hotclub_memcached::verb::{Verb, read_gets, refused, write_gets};
 use hotclub_memcached::{AbsentNodes, Effect, Key, Problem};
 use std::ops::Range;
 
@@ -42,6 +42,12 @@ impl Verb for Collect<'_> {
     fn write(&self, request: usize, batch: &mut Batch) {
         batch.get(&self.keys[request], Get::default());
     }
+    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+        write_gets(self, requests, batch)
+    }
+    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Collected) -> Result<(), Problem> {
+        read_gets(self, requests, bytes, answer)
+    }
     fn start(&self) -> Collected {
         Collected { bytes: Vec::new(), spans: vec![None; self.keys.len()] }
     }
@@ -54,7 +60,7 @@ impl Verb for Collect<'_> {
                 Ok(())
             }
             Reply::Missing => Ok(()),
-            other => Err(hotclub_memcached::verb::refused(&other)),
+            other => Err(refused(&other)),
         }
     }
     fn absent(&self, _request: usize, _answer: &mut Collected) -> bool {
