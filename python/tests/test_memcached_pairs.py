@@ -179,3 +179,6 @@ def test_errors_are_also_those_of_the_library(
         assert ours.get("big") is None
     assert ours.set_many({"big": "x" * (1 << 20), "small": 1}) == ["big"]
     assert ours.get("small") == 1
+    ours.set("there", "first")
+    assert ours.add("there", "x" * (1 << 20)) is False
+    assert ours.get("there") == "first"

@@ -146,6 +146,7 @@ impl Terms for Config {
         match parse(replies, &mut 0)? {
             Reply::Done(_) => Ok(()),
             Reply::ClientError(text) => Err(refused(text)),
+            Reply::ServerError(text) => Err(Problem::Connect(String::from_utf8_lossy(text).into_owned())),
             Reply::Unknown if self.login.is_some() => Err(refused(b"it takes no login (-Y)")),
             Reply::Unknown => Err(refused(b"it is older than 1.6 and does not know the meta protocol")),
             other => Err(Problem::unexpected(&other)),

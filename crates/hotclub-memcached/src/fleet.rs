@@ -11,7 +11,7 @@ use crate::verb::{Verb, refused};
 use hotclub_net::fork::{self, PerProcess};
 use hotclub_net::node::Sent;
 use hotclub_net::{Effect, Node, Problem, Received};
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// The nodes as this process sees them.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ struct Scratch {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    // Taken out while in use: whoever hears of changes of state may use a cache.
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// The requests of a call that go to one node.
@@ -48,8 +49,23 @@ pub(crate) struct Call<'a, V: Verb> {
     fleet: &'a Fleet,
     verb: &'a V,
     pub(crate) shares: Vec<Share>,
-    answer: V::Answer,
+    answer: Option<V::Answer>,
     error: Option<Error>,
+}
+
+impl<V: Verb> Drop for Call<'_, V> {
+    /// A task was cancelled: what it was to end may live on.
+    fn drop(&mut self) {
+        if !self.verb.ends_old_value() {
+            return;
+        }
+        for Share { node, requests, done, .. } in &self.shares {
+            if *done < requests.len() {
+                let keys = requests[*done..].iter().map(|&request| self.verb.key(request));
+                self.fleet.overdue[*node].note(keys, self.fleet.config.most_overdue);
+            }
+        }
+    }
 }
 
 impl Fleet {
@@ -81,7 +97,12 @@ impl Fleet {
     pub(crate) fn ask<V: Verb>(&self, verb: &V) -> Result<V::Answer, Error> {
         match verb.len() {
             0 => Ok(verb.start()),
-            1 => SCRATCH.with_borrow_mut(|scratch| self.ask_one(verb, scratch)),
+            1 => {
+                let mut scratch = SCRATCH.take().unwrap_or_default();
+                let answer = self.ask_one(verb, &mut scratch);
+                SCRATCH.set(Some(scratch));
+                answer
+            }
             _ => self.ask_many(verb),
         }
     }
@@ -147,17 +168,29 @@ impl Fleet {
         let mut first_error = Ok(());
         for (number, node) in self.nodes().iter().enumerate() {
             received.clear();
+            let due = self.overdue[number].flush();
             let done = node.exchange(&self.config, batch.effect(), batch.bytes(), 1, &mut received);
-            first_error = first_error.and(self.flushed(number, done.map(|()| received.bytes())));
+            first_error = first_error.and(self.flushed(number, &due, done.map(|()| received.bytes())));
         }
         first_error
     }
 
+    /// A flush of a node begins.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn begin_flush(&self, number: usize) -> Due {
+        self.overdue[number].flush()
+    }
+
     /// A node was flushed, or was not.
-    pub(crate) fn flushed(&self, number: usize, done: Result<&[u8], Problem>) -> Result<(), Error> {
+    pub(crate) fn flushed(
+        &self,
+        number: usize,
+        due: &Due,
+        done: Result<&[u8], Problem>,
+    ) -> Result<(), Error> {
         match done.and_then(|replies| all_done(replies, 1)) {
             Ok(()) => {
-                self.overdue[number].done(&Due::Flush);
+                self.overdue[number].done(due);
                 Ok(())
             }
             Err(problem) => {
@@ -202,7 +235,7 @@ impl Fleet {
         let Due::Delete(keys) = &due else { return (due, flush_all()) };
         let mut batch = Batch::default();
         batch.start("delete", Effect::Idempotent);
-        keys.iter().for_each(|(wire, base64)| batch.delete_wire(wire, *base64));
+        keys.iter().for_each(|((wire, base64), _)| batch.delete_wire(wire, *base64));
         (due, batch)
     }
 
@@ -257,7 +290,7 @@ impl<'a, V: Verb> Call<'a, V> {
         let share =
             |(node, requests)| Share { node, requests, done: 0, batch: Batch::default(), under_way: 0 };
         let shares = by_node.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty());
-        Call { fleet, verb, shares: shares.map(share).collect(), answer: verb.start(), error: None }
+        Call { fleet, verb, shares: shares.map(share).collect(), answer: Some(verb.start()), error: None }
     }
 
     /// Writes what goes out next; whether there is something.
@@ -273,17 +306,18 @@ impl<'a, V: Verb> Call<'a, V> {
     /// What came back for one of the shares.
     pub(crate) fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) {
         let Share { node, requests, done, under_way, .. } = &mut self.shares[at];
+        let Some(answer) = &mut self.answer else { return };
         let left = &requests[*done..];
         let read = match heard {
             Ok(bytes) => {
                 *done += *under_way;
-                let read = self.verb.read_part(&left[..*under_way], bytes, &mut self.answer);
+                let read = self.verb.read_part(&left[..*under_way], bytes, answer);
                 read.map_err(|problem| self.fleet.error(self.verb, *node, problem))
             }
             Err(problem) => {
                 // The rest of its requests would only wait for the same.
                 *done = requests.len();
-                self.fleet.without(self.verb, *node, left, problem, &mut self.answer)
+                self.fleet.without(self.verb, *node, left, problem, answer)
             }
         };
         if let Err(error) = read {
@@ -291,8 +325,12 @@ impl<'a, V: Verb> Call<'a, V> {
         }
     }
 
-    pub(crate) fn end(self) -> Result<V::Answer, Error> {
-        self.error.map_or(Ok(self.answer), Err)
+    pub(crate) fn end(mut self) -> Result<V::Answer, Error> {
+        match (self.error.take(), self.answer.take()) {
+            (None, Some(answer)) => Ok(answer),
+            (Some(error), _) => Err(error),
+            (None, None) => unreachable!("the answer is taken here only"),
+        }
     }
 }
 

@@ -214,7 +214,9 @@ fn reply_without_value(head: &[u8]) -> Result<Reply<'_>, Malformed> {
         b"NS" | b"NOT_STORED" => Reply::NotStored,
         b"EX" | b"EXISTS" => Reply::Changed,
         b"MN" | b"OK" | b"STORED" | b"DELETED" | b"TOUCHED" => Reply::Done(Tokens::default()),
-        b"ERROR" => Reply::Unknown,
+        b"ERROR" if rest.is_empty() => Reply::Unknown,
+        // "Too many open connections", and the end of this one.
+        b"ERROR" => Reply::ServerError(rest),
         b"CLIENT_ERROR" => Reply::ClientError(rest),
         b"SERVER_ERROR" => Reply::ServerError(rest),
         b"VERSION" | b"ME" => Reply::Text(rest),

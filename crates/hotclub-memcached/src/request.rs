@@ -159,8 +159,13 @@ impl Batch {
     /// Writes an entry.
     #[inline]
     pub fn store(&mut self, key: &Key<'_>, value: &[u8], store: Store) {
-        self.begin(b"ms ", key);
+        self.put(b"ms ");
+        self.put(key.as_wire());
+        // The length comes before any flag.
         self.number(b" ", value.len() as i64);
+        if key.is_base64() {
+            self.put(b" b");
+        }
         if store.exptime != 0 {
             self.number(b" T", store.exptime);
         }
@@ -402,5 +407,8 @@ mod tests {
     fn a_key_that_is_no_text_goes_as_base64() {
         let key = Key::binary(b"a b\xff").unwrap();
         assert_eq!(written(|batch| batch.delete(&key, None)), "md YSBi/w== b\r\n");
+        let store = Store { flags: 1, ..Store::default() };
+        assert_eq!(written(|batch| batch.store(&key, b"v", store)), "ms YSBi/w== 1 b F1\r\nv\r\n");
+        assert_eq!(written(|batch| batch.get(&key, Get::default())), "mg YSBi/w== b v f\r\n");
     }
 }

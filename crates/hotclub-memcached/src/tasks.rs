@@ -40,14 +40,16 @@ impl Tasks {
     /// The same; there is no runtime.
     pub async fn flush_all(&self, client: &Client) -> Result<(), Error> {
         let (fleet, batch) = (client.fleet(), flush_all());
-        let flush = |number| self.send(fleet, number, &batch);
+        let flush = |number| {
+            let batch = &batch;
+            async move {
+                let due = fleet.begin_flush(number);
+                let done = self.send(fleet, number, batch).await;
+                fleet.flushed(number, &due, done.as_ref().map(Received::bytes).map_err(Problem::clone))
+            }
+        };
         let done = together((0..fleet.config.servers.len()).map(flush)).await;
-        let mut first_error = Ok(());
-        for (number, done) in done.iter().enumerate() {
-            let done = done.as_ref().map(Received::bytes).map_err(Problem::clone);
-            first_error = first_error.and(fleet.flushed(number, done));
-        }
-        first_error
+        done.into_iter().fold(Ok(()), Result::and)
     }
 
     async fn exchange(&self, fleet: &Fleet, number: usize, batch: &Batch) -> Result<Received, Problem> {

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Connection {
     stream: Stream,
     limit: Duration,
+    /// A request was sent, or half of one, and its replies are not here.
+    under_way: bool,
     /// When it was last put back.
     pub(crate) idle_since: Instant,
 }
@@ -22,7 +24,8 @@ impl Connection {
         if let Stream::Tls(session) = &mut stream {
             shake_hands(session, terms.reply_limit())?;
         }
-        let mut connection = Connection { stream, limit: terms.reply_limit(), idle_since: Instant::now() };
+        let mut connection =
+            Connection { stream, limit: terms.reply_limit(), under_way: false, idle_since: Instant::now() };
         let greeting = terms.greeting(role)?;
         if greeting.replies > 0 {
             let mut received = Received::default();
@@ -35,6 +38,7 @@ impl Connection {
 
     #[inline]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.under_way = true;
         let mut rest = bytes;
         let mut until: Option<Instant> = None;
         loop {
@@ -81,6 +85,7 @@ impl Connection {
                 if before + skim.position() != received.bytes().len() {
                     return Err(Problem::Malformed("more replies than requests".to_owned()));
                 }
+                self.under_way = false;
                 return Ok(());
             }
             self.is_in_time(&mut until)?;
@@ -90,6 +95,14 @@ impl Connection {
     /// Whether it can be used for a request that must not be lost: looks at the socket, one system call.
     pub(crate) fn is_idle(&self) -> bool {
         self.stream.is_idle()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.under_way {
+            self.stream.forget_unsent();
+        }
     }
 }
 

@@ -78,6 +78,12 @@ impl Stream {
         matches!(self, Stream::Tls(session) if session.conn.wants_write())
     }
 
+    /// To be called before it is closed with a request under way: what the system has not delivered yet is dropped. Else
+    /// it would go on trying for a minute, and a write that was given up could replace what came after it.
+    pub fn forget_unsent(&self) {
+        forget_unsent(self);
+    }
+
     /// Whether an idle connection is still open and silent: no end, no error, no bytes that nobody asked for.
     pub fn is_idle(&self) -> bool {
         let mut byte = [0_u8; 1];
@@ -92,6 +98,14 @@ impl Stream {
         };
         count < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
     }
+}
+
+/// The same for any socket.
+pub fn forget_unsent(socket: &impl AsRawFd) {
+    // SAFETY: the caller has the socket open for as long as the borrow lasts.
+    let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+    // A unix socket keeps nothing that was not delivered.
+    drop(socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)));
 }
 
 fn connect_tcp(host: &str, port: u16, limit: Duration) -> Result<Socket, Problem> {

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from hotclub import _hotclub
 from hotclub.django.memcached_options import memcached_options
-from hotclub.django.shared import SLOTS, Shared
+from hotclub.django.shared import SLOTS, Shared, in_a_thread
 
 #: The server takes more seconds than these for a point in time.
 MOST_RELATIVE = 30 * 24 * 60 * 60
@@ -33,6 +33,14 @@ class MemcachedVerbs(Shared, _hotclub.Memcached, house=True):
     delete_many = _hotclub.instance_method(_hotclub.Memcached.delete_many)
     has_key = _hotclub.instance_method(_hotclub.Memcached.has_key)
     incr = _hotclub.instance_method(_hotclub.Memcached.incr)
+
+    # Django's base class, in older releases, makes these of `aget` and `aset`: not one step, as the verb is.
+    aget_many = in_a_thread("get_many")
+    aset_many = in_a_thread("set_many")
+    adelete_many = in_a_thread("delete_many")
+    ahas_key = in_a_thread("has_key")
+    aincr = in_a_thread("incr")
+    adecr = in_a_thread("decr")
 
     def incr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """Move an entry to another version, for the default timeout; the new version."""

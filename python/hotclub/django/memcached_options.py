@@ -63,7 +63,7 @@ def _count(name: str, value: Any) -> int:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a str, not {value!r}")
+        raise ValueError(f"{name} must be a str, not a {type(value).__name__}")
     return value
 
 
@@ -162,7 +162,7 @@ def memcached_options(
         options = MemcachedOptions(_servers(location), library, distribution)
         given = params.get("OPTIONS") or {}
         if not isinstance(given, Mapping):
-            raise ValueError(f"OPTIONS must be a dict, not {given!r}")
+            raise ValueError(f"OPTIONS must be a dict, not a {type(given).__name__}")
         for option, value in given.items():
             options = _read(options, str(option), value, library)
         if (options.username is None) != (options.password is None):

@@ -45,7 +45,7 @@ ASYNC_BELOW: dict[str, tuple[str, ...]] = {
 }
 
 
-def _in_a_thread(verb: str) -> Any:
+def in_a_thread(verb: str) -> Any:
     """Make the async twin of a verb that may block."""
 
     @wraps(getattr(BaseCache, "a" + verb))
@@ -97,7 +97,7 @@ class Shared:
                 if getattr(cls, twin, None) is not getattr(ours, twin):
                     continue
                 missing = twin == "a" + verb and verb not in THREADED
-                setattr(cls, twin, _in_a_thread(verb) if missing else getattr(BaseCache, twin))
+                setattr(cls, twin, in_a_thread(verb) if missing else getattr(BaseCache, twin))
         for verb, others in ASYNC_BELOW.items():
             if getattr(cls, verb, None) in (getattr(ours, verb), getattr(BaseCache, verb), None):
                 continue

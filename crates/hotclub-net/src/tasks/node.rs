@@ -5,6 +5,7 @@ use crate::breaker::{Breaker, Pass};
 use crate::problem::Problem;
 use crate::received::Received;
 use crate::server::Server;
+use crate::stream::forget_unsent;
 use crate::terms::{Effect, Terms};
 use parking_lot::Mutex;
 use std::os::fd::OwnedFd;
@@ -34,7 +35,17 @@ struct Shelf {
 struct Connection {
     stream: Stream,
     socket: OwnedFd,
+    /// A request was sent, or half of one, and its replies are not here.
+    under_way: bool,
     idle_since: Instant,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.under_way {
+            forget_unsent(&self.socket);
+        }
+    }
 }
 
 impl std::fmt::Debug for Connection {
@@ -115,14 +126,15 @@ impl<T: Terms> Node<T> {
             Some(connection) => connection,
             None => {
                 let (stream, socket) = stream::open(&self.server, terms, self.role).await?;
-                Connection { stream, socket, idle_since: Instant::now() }
+                Connection { stream, socket, under_way: false, idle_since: Instant::now() }
             }
         };
         let limit = terms.reply_limit();
+        connection.under_way = true;
         let exchanged = exchange::<T::Skim>(&mut connection.stream, bytes, replies, received);
         match timeout(limit, exchanged).await.unwrap_or(Err(Problem::ReplyLimit(limit))) {
             Ok(()) => {
-                connection.idle_since = Instant::now();
+                (connection.under_way, connection.idle_since) = (false, Instant::now());
                 shelf.idle.lock().push(connection);
                 Ok(())
             }

@@ -102,6 +102,14 @@ impl<'a, 'py> Call<'a, 'py> {
         let flags = value::dump(value, self.fleet.writer, &mut bytes)?;
         let store = Store::new(flags, self.exptime(timeout)?).mode(mode);
         let items = [Item { key: self.checked(&full)?, value: &bytes, store }];
+        // A server drops the entry that a value too large was meant for, though the value was only to be added.
+        if mode == Mode::Add && bytes.len() >= NEARLY_MOST_VALUE {
+            let there =
+                self.ask(&Collect { keys: std::slice::from_ref(&items[0].key), absent: AbsentNodes::Raise })?;
+            if there.get(0).is_some() {
+                return Ok(Stored::No);
+            }
+        }
         let stored = self.ask(&Write { name: verb, items: &items, absent: self.absent() })?.pop();
         stored.unwrap_or(Ok(Stored::Absent)).map_err(|problem| self.refused(verb, problem, &items[0].key))
     }
@@ -147,6 +155,8 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 }
 
+/// The server's usual limit, less by more than a key and what is noted beside it.
+const NEARLY_MOST_VALUE: usize = (1 << 20) - 1024;
 const TOO_LARGE: &str = "the value is larger than the server takes (-I), and what it was to replace is gone";
 
 fn is_too_large(problem: &Problem) -> bool {
