@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -167,6 +168,7 @@ def test_counters_are_counted_by_both(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("timeout", [None, 1, 2.5, 300, 86_400 * 400])
 def test_deadlines_are_the_same(fleet: Fleet, timeout: Any) -> None:
+    began = time.monotonic()
     for name, cache in (("old", fleet.old), ("new", fleet.new)):
         cache.set(f"{name}-set", [1], timeout)
         cache.add(f"{name}-add", [1], timeout)
@@ -175,7 +177,9 @@ def test_deadlines_are_the_same(fleet: Fleet, timeout: Any) -> None:
         cache.touch(f"{name}-touched", timeout)
     for verb in ("set", "add", "many", "touched"):
         old, new = (fleet.raw.pttl(f":1:{name}-{verb}") for name in ("old", "new"))
-        assert abs(old - new) < 200, verb
+        # One was written after the other: on a busy machine that takes a while.
+        between = (time.monotonic() - began) * 1000
+        assert abs(old - new) < between + 200, verb
 
 
 def test_one_deletes_what_the_other_stored(fleet: Fleet) -> None:
