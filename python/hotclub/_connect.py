@@ -12,10 +12,12 @@ from typing import Any
 
 from hotclub import _hotclub
 
+Link = _hotclub.Link | _hotclub.MemcachedLink
+
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def start(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None:
+def start(loop: asyncio.AbstractEventLoop, link: Link) -> None:
     """Have a task of ``loop`` connect ``link``; it is told how that went."""
     task = loop.create_task(_connect(loop, link))
     # The loop itself refers to its tasks only weakly.
@@ -23,7 +25,7 @@ def start(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None:
+async def _connect(loop: asyncio.AbstractEventLoop, link: Link) -> None:
     host, port = link._target()
     limit = link._connect_limit()
     try:
@@ -42,7 +44,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, link: _hotclub.Link) -> None
         link._adopt(connected.detach())
 
 
-async def _words(loop: asyncio.AbstractEventLoop, link: _hotclub.Link, limit: float) -> bool:
+async def _words(loop: asyncio.AbstractEventLoop, link: Link, limit: float) -> bool:
     """Ask for the credentials, in a thread: only this connection waits for them."""
     try:
         await asyncio.wait_for(loop.run_in_executor(None, link._find_words), limit)

@@ -138,12 +138,9 @@ async def awaited_get(
     return default if found is None else found[0]
 
 
-async def awaited_delete_many(
-    backend: str, action: str, answer: Awaitable[Any], tells: bool
-) -> Any:
-    """The same for ``delete_many``: the table tells how many there were; ``tells``: so does the verb."""
-    count = await awaited(backend, action, "deleted_many", answer)
-    return count if tells else None
+async def awaited_quietly(backend: str, action: str, kind: str, answer: Awaitable[Any]) -> None:
+    """The same for verbs that return nothing: the table tells what came of them."""
+    await awaited(backend, action, kind, answer)
 
 
 def _told(kind: str, value: Any) -> tuple[str, str]:
@@ -160,6 +157,8 @@ def _told(kind: str, value: Any) -> tuple[str, str]:
             return "set_action", "deleted" if value else "nothing to delete"
         case "cleared":
             return "set_action", "all removed"
+        case "stored_many":
+            return "set_action", f"not stored: {value!r}"[:200] if value else "stored"
         case "output":
             return "output", repr(value)[:200]
         case _:  # what the write does, in words

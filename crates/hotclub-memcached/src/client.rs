@@ -1,13 +1,16 @@
 //! The client for threads.
 use crate::config::Config;
 use crate::error::Error;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Owed};
 use crate::key::Key;
+use crate::overdue::Due;
+use crate::peer::Peer;
 use crate::reply::Tokens;
-use crate::request::{Get, Mode, Store};
+use crate::request::{Batch, Get, Mode, Remove, Store};
 use crate::verb::{Count, Delete, Item, Read, Stored, Touch, Verb, Write};
 use bytes::Bytes;
 use hotclub_net::{Effect, Problem};
+use std::sync::Arc;
 
 /// An entry that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +65,48 @@ impl SetOptions {
 /// parent alone.
 #[derive(Debug)]
 pub struct Client {
-    fleet: Fleet,
+    fleet: Arc<Fleet>,
+}
+
+/// A node is being flushed.
+#[derive(Debug)]
+pub struct Flush {
+    fleet: Arc<Fleet>,
+    node: usize,
+    due: Option<Due>,
+    batch: Batch,
+}
+
+impl Flush {
+    /// Which.
+    pub fn node(&self) -> usize {
+        self.node
+    }
+
+    /// What is sent.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// It was done, or was not: then it is done before the node is used again.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn end(mut self, heard: Result<&[u8], Problem>) -> Result<(), Error> {
+        match self.due.take() {
+            Some(due) => self.fleet.flushed(self.node, &due, heard),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Flush {
+    /// Whoever waited for it was cancelled.
+    fn drop(&mut self) {
+        if self.due.is_some() {
+            self.fleet.note_flush(self.node);
+        }
+    }
 }
 
 impl Client {
@@ -71,11 +115,10 @@ impl Client {
     /// # Errors
     /// As [`Config::check`].
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Client { fleet: Fleet::new(config)? })
+        Ok(Client { fleet: Arc::new(Fleet::new(config)?) })
     }
 
-    #[cfg(feature = "tokio")]
-    pub(crate) fn fleet(&self) -> &Fleet {
+    pub(crate) fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
     }
 
@@ -93,12 +136,59 @@ impl Client {
         self.fleet.ask(verb)
     }
 
+    /// What a node is to do before it is used, if anything; for doors of other kinds.
+    ///
+    /// # Errors
+    /// It cannot be said in words that the node knows.
+    #[inline]
+    pub fn owed(&self, node: usize) -> Result<Option<Owed>, Problem> {
+        if self.fleet.is_overdue(node) { self.fleet.owed(node).map(Some) } else { Ok(None) }
+    }
+
+    /// The node answered to that.
+    ///
+    /// # Errors
+    /// It did not do it.
+    pub fn settled(&self, node: usize, owed: &Owed, replies: &[u8]) -> Result<(), Problem> {
+        self.fleet.settled(node, owed, replies)
+    }
+
+    /// Begins to remove everything from all nodes; for doors of other kinds.
+    pub fn begin_flush(&self) -> Vec<Flush> {
+        let fleet = &self.fleet;
+        let begin = |node| Flush {
+            fleet: fleet.clone(),
+            node,
+            due: Some(fleet.begin_flush(node)),
+            batch: crate::fleet::flush_all(),
+        };
+        (0..fleet.size()).map(begin).collect()
+    }
+
+    /// How a node is greeted and understood; for doors of other kinds.
+    #[inline]
+    pub fn peer(&self, node: usize) -> &Peer {
+        self.fleet.peer(node)
+    }
+
+    /// Whether a node was found to know the older protocol only.
+    #[inline]
+    pub fn is_older(&self, node: usize) -> bool {
+        self.fleet.peer(node).is_older()
+    }
+
+    /// A node answered, through a door of another kind.
+    #[inline]
+    pub fn answered(&self, node: usize) {
+        self.fleet.answered(node);
+    }
+
     /// Reads an entry.
     ///
     /// # Errors
     /// A bad key; a node that refuses, or with [`AbsentNodes::Raise`](crate::AbsentNodes) is not there.
     pub fn get(&self, key: &str) -> Result<Option<Value>, Error> {
-        Ok(self.read(&[Key::new(key)?])?.pop().flatten())
+        Ok(self.read(vec![Key::new(key)?])?.pop().flatten())
     }
 
     /// Reads entries, each node's in one go, all nodes at the same time; in the order of the keys.
@@ -106,12 +196,12 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Value>>, Error> {
-        self.read(&keys.iter().map(|key| Key::new(key)).collect::<Result<Vec<_>, _>>()?)
+        self.read(keys.iter().map(|&key| Key::new(key)).collect::<Result<_, _>>()?)
     }
 
-    fn read(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Value>>, Error> {
+    fn read(&self, keys: Vec<Key<'_>>) -> Result<Vec<Option<Value>>, Error> {
         let get = Get { cas: true, ..Get::default() };
-        self.ask(&Read { keys, get, absent: self.config().absent, found: Value::of })
+        self.ask(&Read { keys: keys.into(), get, absent: self.config().absent, found: Value::of })
     }
 
     /// Writes an entry; false if its node is not there.
@@ -168,9 +258,12 @@ impl Client {
     /// A bad key; a node that makes no sense.
     pub fn set_many(&self, items: &[(&str, &[u8])], options: &SetOptions) -> Result<Vec<bool>, Error> {
         let store = Store { flags: options.flags, exptime: options.exptime, ..Store::default() };
-        let item = |&(key, value): &(_, _)| Ok(Item { key: Key::new(key)?, value, store });
-        let items: Vec<_> = items.iter().map(item).collect::<Result<_, Error>>()?;
-        let stored = self.ask(&Write { name: "set_many", items: &items, absent: self.config().absent })?;
+        let mut written = Vec::with_capacity(items.len());
+        for &(key, value) in items {
+            written.push(Item { key: Key::new(key)?, value: value.into(), store });
+        }
+        let stored =
+            self.ask(&Write { name: "set_many", items: written.into(), absent: self.config().absent })?;
         Ok(stored.iter().map(|one| matches!(one, Ok(Stored::Yes))).collect())
     }
 
@@ -184,8 +277,9 @@ impl Client {
         cas: Option<u64>,
     ) -> Result<Stored, Error> {
         let store = Store { flags: options.flags, exptime: options.exptime, mode, cas, ..Store::default() };
-        let items = [Item { key: Key::new(key)?, value, store }];
-        let stored = self.ask(&Write { name, items: &items, absent: self.config().absent })?.pop();
+        let items = [Item { key: Key::new(key)?, value: value.into(), store }];
+        let write = Write { name, items: items[..].into(), absent: self.config().absent };
+        let stored = self.ask(&write)?.pop();
         let effect = if store.is_plain() { Effect::Idempotent } else { Effect::Once };
         stored.unwrap_or(Ok(Stored::Absent)).map_err(|problem| Error::Server {
             problem,
@@ -200,7 +294,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`], and also if the node is not there: then the entry is removed before the node is used again.
     pub fn delete(&self, key: &str) -> Result<bool, Error> {
-        Ok(self.ask(&Delete { keys: &[Key::new(key)?], cas: None })? > 0)
+        Ok(self.ask(&Delete { keys: vec![Key::new(key)?].into(), remove: Remove::default() })? > 0)
     }
 
     /// Removes entries; how many there were.
@@ -208,8 +302,8 @@ impl Client {
     /// # Errors
     /// As [`Client::delete`].
     pub fn delete_many(&self, keys: &[&str]) -> Result<u64, Error> {
-        let keys: Vec<_> = keys.iter().map(|key| Key::new(key)).collect::<Result<_, _>>()?;
-        self.ask(&Delete { keys: &keys, cas: None })
+        let keys: Vec<_> = keys.iter().map(|&key| Key::new(key)).collect::<Result<_, _>>()?;
+        self.ask(&Delete { keys: keys.into(), remove: Remove::default() })
     }
 
     /// Gives an entry other seconds to live (as [`SetOptions::exptime`]); whether there is one.

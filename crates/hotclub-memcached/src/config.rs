@@ -1,8 +1,6 @@
 //! Where the nodes are, who we are to them, how long we wait.
 use crate::distribution::Distribution;
-use crate::reply::{Reply, Skim, parse};
-use crate::request::Batch;
-use hotclub_net::{Change, Effect, Greeting, Listener, Misconfigured, Problem, Server, Terms, Tls};
+use hotclub_net::{Listener, Misconfigured, Server, Tls};
 use std::fmt;
 use std::time::Duration;
 
@@ -22,8 +20,8 @@ impl fmt::Debug for Login {
     }
 }
 
-/// What becomes of the keys of a node that cannot be reached. They never move to other nodes: what is written there
-/// would be found again, older than what replaced it, when the node comes and goes.
+/// What becomes of the keys of a node that cannot be reached. They do not move to other nodes, unless [`Config::leave`]
+/// says so: what is written there would be found again, older than what replaced it, when the node comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum AbsentNodes {
@@ -33,6 +31,21 @@ pub enum AbsentNodes {
     Miss,
     /// Everything is an error.
     Raise,
+    /// pymemcache's: whoever is the first to meet the failure gets an error; until the node is asked again, everything
+    /// on it is silently not done. Deletions are done before the node is used again, as always.
+    Silent,
+    /// Nothing is an error: what was not done is told by what the verb returns, if at all.
+    Ignore,
+}
+
+/// When a node leaves the ring, so that its keys move to others: what is found there may be older than what was
+/// written since. Only for the distribution of pymemcache, whose timers these are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Leave {
+    /// So many trials after the first failure, one after each rest.
+    pub attempts: u32,
+    /// So long it stays away.
+    pub dead: Duration,
 }
 
 /// Everything that a client is told. Start from [`Config::new`].
@@ -45,6 +58,8 @@ pub struct Config {
     pub distribution: Distribution,
     /// What becomes of the keys of a node that cannot be reached.
     pub absent: AbsentNodes,
+    /// When a node that cannot be reached leaves the ring. Default: never.
+    pub leave: Option<Leave>,
     /// Who we are.
     pub login: Option<Login>,
     /// TLS, if it is wanted.
@@ -79,6 +94,7 @@ impl Config {
             servers,
             distribution: Distribution::default(),
             absent: AbsentNodes::default(),
+            leave: None,
             login: None,
             tls: None,
             connect_limit: Duration::from_secs(2),
@@ -104,6 +120,9 @@ impl Config {
         if self.pool_size == 0 {
             return wrong("pool_size must be at least 1");
         }
+        if self.leave.is_some() && self.distribution != Distribution::Rendezvous {
+            return wrong("only the distribution of pymemcache lets nodes leave the ring");
+        }
         if self.tls.is_some() && sockets > 0 {
             return wrong("TLS is for TCP, not for unix sockets");
         }
@@ -124,66 +143,4 @@ impl fmt::Debug for Config {
             .field("distribution", &self.distribution)
             .finish_non_exhaustive()
     }
-}
-
-impl Terms for Config {
-    type Role = ();
-    type Skim = Skim;
-
-    fn greeting(&self, (): ()) -> Result<Greeting, Problem> {
-        let mut hello = Batch::default();
-        hello.start("connect", Effect::Idempotent);
-        match &self.login {
-            // Alone: what comes behind a refused login gets no reply of its own.
-            Some(login) => hello.authenticate(&login.username, &login.password),
-            // A server that is too old for what follows is found out here, and not by a lost request.
-            None => hello.noop(),
-        }
-        Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
-    }
-
-    fn agreed(&self, (): (), replies: &[u8]) -> Result<(), Problem> {
-        match parse(replies, &mut 0)? {
-            Reply::Done(_) => Ok(()),
-            Reply::ClientError(text) => Err(refused(text)),
-            Reply::ServerError(text) => Err(Problem::Connect(String::from_utf8_lossy(text).into_owned())),
-            Reply::Unknown if self.login.is_some() => Err(refused(b"it takes no login (-Y)")),
-            Reply::Unknown => Err(refused(b"it is older than 1.6 and does not know the meta protocol")),
-            other => Err(Problem::unexpected(&other)),
-        }
-    }
-
-    fn tls(&self) -> Option<&Tls> {
-        self.tls.as_ref()
-    }
-
-    fn connect_limit(&self) -> Duration {
-        self.connect_limit
-    }
-
-    fn reply_limit(&self) -> Duration {
-        self.reply_limit
-    }
-
-    fn pool_size(&self) -> usize {
-        self.pool_size
-    }
-
-    fn pool_limit(&self) -> Duration {
-        self.pool_limit
-    }
-
-    fn rest(&self) -> Duration {
-        self.rest
-    }
-
-    fn tell(&self, change: &Change<'_>) {
-        if let Some(listener) = &self.listener {
-            listener(change);
-        }
-    }
-}
-
-fn refused(text: &[u8]) -> Problem {
-    Problem::Handshake(String::from_utf8_lossy(text).into_owned())
 }

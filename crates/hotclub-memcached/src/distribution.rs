@@ -86,12 +86,7 @@ impl Placement {
     pub fn node_of(&self, key: &Key<'_>) -> usize {
         match &self.rule {
             Rule::One => 0,
-            Rule::Rendezvous(names) => {
-                let score = |name: &String| murmur3_of_characters(name.chars().chain(key.characters()));
-                let scored = names.iter().enumerate().map(|(place, name)| (score(name), name, place));
-                // Of equal scores the greater name wins.
-                scored.max_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map_or(0, |best| best.2)
-            }
+            Rule::Rendezvous(names) => best(names, key, |_| true).unwrap_or(0),
             Rule::Modula => one_at_a_time(key.as_bytes()) as usize % self.nodes,
             Rule::Ring(points, hash) => {
                 let hash = hash(key.as_bytes());
@@ -100,6 +95,27 @@ impl Placement {
             }
         }
     }
+}
+
+impl Placement {
+    /// The same among the nodes that are in the ring, where the rule can do that; among all, if none is.
+    #[cold]
+    pub fn node_among(&self, key: &Key<'_>, is_in: impl Fn(usize) -> bool) -> usize {
+        let found = match &self.rule {
+            Rule::Rendezvous(names) => best(names, key, is_in),
+            _ => None,
+        };
+        found.unwrap_or_else(|| self.node_of(key))
+    }
+}
+
+/// The node with the highest score, of those that count; of equal scores the greater name wins.
+#[inline]
+fn best(names: &[String], key: &Key<'_>, counts: impl Fn(usize) -> bool) -> Option<usize> {
+    let score = |name: &String| murmur3_of_characters(name.chars().chain(key.characters()));
+    let counting = names.iter().enumerate().filter(|(place, _)| counts(*place));
+    let scored = counting.map(|(place, name)| (score(name), name, place));
+    scored.max_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map(|best| best.2)
 }
 
 /// As pymemcache names a node: the port always, no brackets, the bare path of a socket.
@@ -189,6 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_a_node_that_left_go_to_the_next_best_and_no_others_move() {
+        let placement = Placement::new(Distribution::Rendezvous, &nodes());
+        let fewer: Vec<_> = nodes().into_iter().take(2).collect();
+        let without = Placement::new(Distribution::Rendezvous, &fewer);
+        for number in 0..200 {
+            let text = format!(":1:{number}");
+            let key = Key::new(&text).unwrap();
+            let home = placement.node_of(&key);
+            let now = placement.node_among(&key, |node| node != 2);
+            assert_eq!(now, if home == 2 { without.node_of(&key) } else { home });
+            assert_eq!(placement.node_among(&key, |_| false), home, "among all, if none is in");
+        }
+    }
+
+    #[test]
     fn names_are_read_back_and_others_are_refused() {
         for (distribution, name) in NAMES {
             assert_eq!((name.parse(), distribution.to_string().as_str()), (Ok(distribution), name));
@@ -199,6 +230,6 @@ mod tests {
     #[test]
     fn one_node_has_everything() {
         let placement = Placement::new(Distribution::Ketama, &nodes()[..1]);
-        assert!((0..100).all(|number| placement.node_of(&Key::new(&number.to_string()).unwrap()) == 0));
+        assert!((0..100).all(|number| placement.node_of(&Key::new(number.to_string()).unwrap()) == 0));
     }
 }

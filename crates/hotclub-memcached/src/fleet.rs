@@ -1,25 +1,31 @@
-//! A call shared out among nodes: all are asked before one is heard. The door for threads, and what it shares with
-//! the one for tasks (`tasks.rs`).
-use crate::config::Config;
+//! The nodes as this process sees them, and the door for threads: all are asked before one is heard.
+use crate::absence::Absences;
+use crate::call::Call;
+use crate::config::{AbsentNodes, Config};
 use crate::distribution::Placement;
 use crate::error::Error;
 use crate::key::Key;
 use crate::overdue::{Due, Overdue};
+use crate::peer::Peer;
 use crate::reply::{Reply, parse};
 use crate::request::Batch;
+use crate::text::older;
 use crate::verb::{Verb, refused};
 use hotclub_net::fork::{self, PerProcess};
 use hotclub_net::node::Sent;
 use hotclub_net::{Effect, Node, Problem, Received};
 use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Instant;
 
-/// The nodes as this process sees them.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     placement: Placement,
+    peers: Vec<Peer>,
     overdue: Vec<Overdue>,
-    nodes: PerProcess<Vec<Node<Config>>>,
+    absences: Option<Absences>,
+    nodes: PerProcess<Vec<Node<Peer>>>,
 }
 
 #[derive(Default)]
@@ -33,38 +39,17 @@ thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
-/// The requests of a call that go to one node.
-pub(crate) struct Share {
-    pub(crate) node: usize,
-    requests: Vec<usize>,
-    /// How many of them are done.
-    done: usize,
-    /// What is under way, and how many requests that are.
-    pub(crate) batch: Batch,
-    under_way: usize,
+/// What a node is to do before anything else: deletions that could not be done there when they were asked for.
+#[derive(Debug)]
+pub struct Owed {
+    due: Due,
+    batch: Batch,
 }
 
-/// A call on its way: what is left of it, and the answer so far.
-pub(crate) struct Call<'a, V: Verb> {
-    fleet: &'a Fleet,
-    verb: &'a V,
-    pub(crate) shares: Vec<Share>,
-    answer: Option<V::Answer>,
-    error: Option<Error>,
-}
-
-impl<V: Verb> Drop for Call<'_, V> {
-    /// A task was cancelled: what it was to end may live on.
-    fn drop(&mut self) {
-        if !self.verb.ends_old_value() {
-            return;
-        }
-        for Share { node, requests, done, .. } in &self.shares {
-            if *done < requests.len() {
-                let keys = requests[*done..].iter().map(|&request| self.verb.key(request));
-                self.fleet.overdue[*node].note(keys, self.fleet.config.most_overdue);
-            }
-        }
+impl Owed {
+    /// What is sent.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
     }
 }
 
@@ -72,93 +57,162 @@ impl Fleet {
     pub(crate) fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         fork::watch();
+        let nodes = config.servers.len();
+        let config = Arc::new(config);
         Ok(Fleet {
             placement: Placement::new(config.distribution, &config.servers),
-            overdue: config.servers.iter().map(|_| Overdue::default()).collect(),
+            peers: (0..nodes).map(|_| Peer::new(config.clone())).collect(),
+            overdue: (0..nodes).map(|_| Overdue::default()).collect(),
+            absences: config.leave.map(|leave| Absences::new(leave, nodes)),
             nodes: PerProcess::new(),
             config,
         })
     }
 
-    fn nodes(&self) -> &[Node<Config>] {
+    fn nodes(&self) -> &[Node<Peer>] {
         self.nodes.get_or(|| self.config.servers.iter().map(|server| Node::new(server.clone(), ())).collect())
+    }
+
+    /// How many nodes there are.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.peers.len()
+    }
+
+    #[inline]
+    pub(crate) fn peer(&self, node: usize) -> &Peer {
+        &self.peers[node]
     }
 
     pub(crate) fn connections(&self) -> usize {
         self.nodes().iter().map(Node::connections).sum()
     }
 
+    /// The node that has a key.
+    #[inline]
+    pub(crate) fn node_of(&self, key: &Key<'_>) -> usize {
+        match &self.absences {
+            Some(absences) if absences.is_any() => {
+                self.placement.node_among(key, |node| !absences.is_out(node))
+            }
+            _ => self.placement.node_of(key),
+        }
+    }
+
     /// The node of a key, for messages.
     pub(crate) fn place_of(&self, key: &Key<'_>) -> String {
-        self.config.servers[self.placement.node_of(key)].to_string()
+        self.config.servers[self.node_of(key)].to_string()
     }
 
     /// Does a call.
-    pub(crate) fn ask<V: Verb>(&self, verb: &V) -> Result<V::Answer, Error> {
+    pub(crate) fn ask<V: Verb>(self: &Arc<Self>, verb: &V) -> Result<V::Answer, Error> {
         match verb.len() {
             0 => Ok(verb.start()),
             1 => {
+                let node = self.node_of(verb.key(0));
+                if self.is_overdue(node) || self.peer(node).is_older() {
+                    return self.ask_many(verb);
+                }
                 let mut scratch = SCRATCH.take().unwrap_or_default();
-                let answer = self.ask_one(verb, &mut scratch);
+                let answer = self.ask_one(verb, node, &mut scratch);
                 SCRATCH.set(Some(scratch));
-                answer
+                answer.unwrap_or_else(|| self.ask_many(verb))
             }
             _ => self.ask_many(verb),
         }
     }
 
+    /// The common case: one request, which its node understands. Nothing: the node was found not to.
     #[inline]
-    fn ask_one<V: Verb>(&self, verb: &V, scratch: &mut Scratch) -> Result<V::Answer, Error> {
+    fn ask_one<V: Verb>(
+        &self,
+        verb: &V,
+        node: usize,
+        scratch: &mut Scratch,
+    ) -> Option<Result<V::Answer, Error>> {
         let Scratch { batch, received } = scratch;
-        let node = self.placement.node_of(verb.key(0));
         batch.start(verb.name(), verb.effect());
         verb.write(0, batch);
+        received.clear();
+        let (effect, bytes) = (batch.effect(), batch.bytes());
         let mut answer = verb.start();
-        match self.exchange(node, batch, received) {
+        let done = self.nodes()[node].exchange(self.peer(node), effect, bytes, 1, received);
+        Some(match done {
             Ok(()) => {
+                self.answered(node);
                 let reply = parse(received.bytes(), &mut 0).map_err(Problem::from);
                 let read = reply.and_then(|reply| verb.read(0, reply, &mut answer));
-                read.map_err(|problem| self.error(verb, node, problem))?;
+                match read {
+                    Ok(()) => Ok(answer),
+                    Err(problem) => Err(self.not_read(verb, node, problem)),
+                }
             }
-            Err(problem) => self.without(verb, node, &[0], problem, &mut answer)?,
-        }
-        Ok(answer)
+            Err(Problem::Handshake(_)) if self.peer(node).is_older() => return None,
+            Err(problem) => self.without(verb, node, &[0], problem, &mut answer).map(|()| answer),
+        })
     }
 
-    fn ask_many<V: Verb>(&self, verb: &V) -> Result<V::Answer, Error> {
-        let mut call = Call::new(self, verb);
+    /// A reply that says no, or nothing that makes sense: then whether it was done is unknown.
+    #[cold]
+    fn not_read<V: Verb>(&self, verb: &V, node: usize, problem: Problem) -> Error {
+        if matches!(problem, Problem::Malformed(_)) {
+            self.nodes()[node].distrust();
+            if verb.ends_old_value() {
+                self.note(node, std::iter::once(verb.key(0)));
+            }
+        }
+        self.error(verb, node, problem)
+    }
+
+    fn ask_many<V: Verb>(self: &Arc<Self>, verb: &V) -> Result<V::Answer, Error> {
+        let mut call = Call::of(self, verb);
         let mut received = Received::default();
-        while call.write_some() {
-            let sent: Vec<_> = call.shares.iter().map(|share| self.send(share)).collect();
+        loop {
+            let shares = call.next_round();
+            if shares == 0 {
+                return call.end();
+            }
+            let until = Instant::now() + self.config.reply_limit;
+            let send = |at| self.send(call.node_of(at), call.batch(at));
+            let sent: Vec<_> = (0..shares).map(send).collect();
             for (at, sent) in sent.into_iter().enumerate() {
                 received.clear();
-                let heard = self.hear(&call.shares[at], sent, &mut received);
-                call.take_in(at, heard.map(|()| received.bytes()));
+                let node = call.node_of(at);
+                let heard = self.hear(node, call.batch(at), sent, &mut received, until);
+                if !call.take_in(at, heard.map(|()| received.bytes())) {
+                    self.nodes()[node].distrust();
+                }
             }
         }
-        call.end()
     }
 
-    fn send(&self, share: &Share) -> Result<Sent<'_>, Problem> {
-        self.settle(share.node)?;
-        self.nodes()[share.node].send(&self.config, share.batch.effect(), share.batch.bytes())
+    fn send(&self, node: usize, batch: &Batch) -> Result<Sent<'_>, Problem> {
+        self.settle(node)?;
+        self.nodes()[node].send(self.peer(node), batch.effect(), batch.bytes())
     }
 
     fn hear(
         &self,
-        share: &Share,
+        number: usize,
+        batch: &Batch,
         sent: Result<Sent<'_>, Problem>,
         received: &mut Received,
+        until: Instant,
     ) -> Result<(), Problem> {
-        let (node, batch) = (&self.nodes()[share.node], &share.batch);
-        match sent.and_then(|sent| node.receive(&self.config, sent, batch.len(), received)) {
+        let (node, peer) = (&self.nodes()[number], self.peer(number));
+        let heard = sent.and_then(|sent| node.receive_until(peer, sent, batch.len(), received, until));
+        let heard = match heard {
             Err(problem) if problem.is_disconnect() => {
                 received.clear();
                 let (effect, bytes) = (batch.effect(), batch.bytes());
-                node.exchange_again(&self.config, effect, bytes, batch.len(), received, problem)
+                node.exchange_again(peer, effect, bytes, batch.len(), received, problem)
             }
             done => done,
+        };
+        if heard.is_ok() {
+            self.answered(number);
         }
+        heard
     }
 
     /// Removes everything from all nodes. Where that fails, it is done before the node is used again.
@@ -167,16 +221,33 @@ impl Fleet {
         let mut received = Received::default();
         let mut first_error = Ok(());
         for (number, node) in self.nodes().iter().enumerate() {
-            received.clear();
-            let due = self.overdue[number].flush();
-            let done = node.exchange(&self.config, batch.effect(), batch.bytes(), 1, &mut received);
+            let due = self.begin_flush(number);
+            let done = self.flush(node, self.peer(number), &batch, &mut received);
             first_error = first_error.and(self.flushed(number, &due, done.map(|()| received.bytes())));
         }
         first_error
     }
 
+    fn flush(
+        &self,
+        node: &Node<Peer>,
+        peer: &Peer,
+        batch: &Batch,
+        received: &mut Received,
+    ) -> Result<(), Problem> {
+        let was_older = peer.is_older();
+        let mut ask = || {
+            received.clear();
+            node.exchange(peer, batch.effect(), batch.bytes(), 1, received)
+        };
+        match ask() {
+            // The first words to an older server find out that it is one.
+            Err(Problem::Handshake(_)) if !was_older && peer.is_older() => ask(),
+            done => done,
+        }
+    }
+
     /// A flush of a node begins.
-    #[cfg(feature = "tokio")]
     pub(crate) fn begin_flush(&self, number: usize) -> Due {
         self.overdue[number].flush()
     }
@@ -194,18 +265,11 @@ impl Fleet {
                 Ok(())
             }
             Err(problem) => {
-                self.overdue[number].note_flush();
+                self.note_flush(number);
                 let place = self.config.servers[number].to_string();
                 Err(Error::Server { problem, verb: "flush_all", effect: Effect::Idempotent, place })
             }
         }
-    }
-
-    #[inline]
-    fn exchange(&self, node: usize, batch: &Batch, received: &mut Received) -> Result<(), Problem> {
-        received.clear();
-        self.settle(node)?;
-        self.nodes()[node].exchange(&self.config, batch.effect(), batch.bytes(), batch.len(), received)
     }
 
     /// Deletes on a node what could not be deleted there before.
@@ -216,11 +280,12 @@ impl Fleet {
 
     #[cold]
     fn settle_now(&self, number: usize) -> Result<(), Problem> {
-        let (due, batch) = self.due(number);
+        let owed = self.owed(number)?;
         let mut received = Received::default();
-        let node = &self.nodes()[number];
-        node.exchange(&self.config, batch.effect(), batch.bytes(), batch.len(), &mut received)?;
-        self.settled(number, &due, &batch, received.bytes())
+        let (node, batch) = (&self.nodes()[number], &owed.batch);
+        let peer = self.peer(number);
+        node.exchange(peer, batch.effect(), batch.bytes(), batch.len(), &mut received)?;
+        self.settled(number, &owed, received.bytes())
     }
 
     /// Whether something is to be done on a node before it is used.
@@ -230,31 +295,43 @@ impl Fleet {
     }
 
     /// What that is.
-    pub(crate) fn due(&self, node: usize) -> (Due, Batch) {
+    pub(crate) fn owed(&self, node: usize) -> Result<Owed, Problem> {
         let due = self.overdue[node].due();
-        let Due::Delete(keys) = &due else { return (due, flush_all()) };
+        let Due::Delete(keys) = &due else { return Ok(Owed { due, batch: flush_all() }) };
         let mut batch = Batch::default();
         batch.start("delete", Effect::Idempotent);
         keys.iter().for_each(|((wire, base64), _)| batch.delete_wire(wire, *base64));
-        (due, batch)
+        let batch = if self.peer(node).is_older() { older(&batch)? } else { batch };
+        Ok(Owed { due, batch })
     }
 
     /// The node answered to that.
-    pub(crate) fn settled(
-        &self,
-        node: usize,
-        due: &Due,
-        batch: &Batch,
-        replies: &[u8],
-    ) -> Result<(), Problem> {
-        all_done(replies, batch.len())?;
-        self.overdue[node].done(due);
+    pub(crate) fn settled(&self, node: usize, owed: &Owed, replies: &[u8]) -> Result<(), Problem> {
+        all_done(replies, owed.batch.len())?;
+        self.overdue[node].done(&owed.due);
         Ok(())
+    }
+
+    /// Everything there may live on.
+    pub(crate) fn note_flush(&self, node: usize) {
+        self.overdue[node].note_flush();
+    }
+
+    /// These may live on, there.
+    pub(crate) fn note<'k>(&self, node: usize, keys: impl Iterator<Item = &'k Key<'k>>) {
+        self.overdue[node].note(keys, self.config.most_overdue);
+    }
+
+    #[inline]
+    pub(crate) fn answered(&self, node: usize) {
+        if let Some(absences) = &self.absences {
+            absences.answered(node);
+        }
     }
 
     /// A node did not answer these requests.
     #[cold]
-    fn without<V: Verb>(
+    pub(crate) fn without<V: Verb>(
         &self,
         verb: &V,
         node: usize,
@@ -263,74 +340,30 @@ impl Fleet {
         answer: &mut V::Answer,
     ) -> Result<(), Error> {
         if verb.ends_old_value() {
-            let keys = requests.iter().map(|&request| verb.key(request));
-            self.overdue[node].note(keys, self.config.most_overdue);
+            self.note(node, requests.iter().map(|&request| verb.key(request)));
+        }
+        let was_asked = problem.is_server_down() && !matches!(problem, Problem::Resting(..));
+        if let (Some(absences), true) = (&self.absences, was_asked) {
+            absences.failed(node);
         }
         // All are asked: each says in the answer that it was not done.
         let told = requests.iter().filter(|&&request| verb.absent(request, answer)).count();
-        if problem.is_server_down() && told == requests.len() {
+        let is_told = match self.config.absent {
+            AbsentNodes::Miss => told == requests.len(),
+            AbsentNodes::Raise => false,
+            AbsentNodes::Silent => !was_asked,
+            AbsentNodes::Ignore => true,
+        };
+        if problem.is_server_down() && is_told {
             return Ok(());
         }
         Err(self.error(verb, node, problem))
     }
 
     #[cold]
-    fn error<V: Verb>(&self, verb: &V, node: usize, problem: Problem) -> Error {
+    pub(crate) fn error<V: Verb>(&self, verb: &V, node: usize, problem: Problem) -> Error {
         let place = self.config.servers[node].to_string();
         Error::Server { problem, verb: verb.name(), effect: verb.effect(), place }
-    }
-}
-
-impl<'a, V: Verb> Call<'a, V> {
-    pub(crate) fn new(fleet: &'a Fleet, verb: &'a V) -> Self {
-        let mut by_node: Vec<Vec<usize>> = fleet.config.servers.iter().map(|_| Vec::new()).collect();
-        for request in 0..verb.len() {
-            by_node[fleet.placement.node_of(verb.key(request))].push(request);
-        }
-        let share =
-            |(node, requests)| Share { node, requests, done: 0, batch: Batch::default(), under_way: 0 };
-        let shares = by_node.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty());
-        Call { fleet, verb, shares: shares.map(share).collect(), answer: Some(verb.start()), error: None }
-    }
-
-    /// Writes what goes out next; whether there is something.
-    pub(crate) fn write_some(&mut self) -> bool {
-        self.shares.retain(|share| share.done < share.requests.len());
-        for Share { batch, requests, done, under_way, .. } in &mut self.shares {
-            batch.start(self.verb.name(), self.verb.effect());
-            *under_way = self.verb.write_part(&requests[*done..], batch);
-        }
-        !self.shares.is_empty()
-    }
-
-    /// What came back for one of the shares.
-    pub(crate) fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) {
-        let Share { node, requests, done, under_way, .. } = &mut self.shares[at];
-        let Some(answer) = &mut self.answer else { return };
-        let left = &requests[*done..];
-        let read = match heard {
-            Ok(bytes) => {
-                *done += *under_way;
-                let read = self.verb.read_part(&left[..*under_way], bytes, answer);
-                read.map_err(|problem| self.fleet.error(self.verb, *node, problem))
-            }
-            Err(problem) => {
-                // The rest of its requests would only wait for the same.
-                *done = requests.len();
-                self.fleet.without(self.verb, *node, left, problem, answer)
-            }
-        };
-        if let Err(error) = read {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    pub(crate) fn end(mut self) -> Result<V::Answer, Error> {
-        match (self.error.take(), self.answer.take()) {
-            (None, Some(answer)) => Ok(answer),
-            (Some(error), _) => Err(error),
-            (None, None) => unreachable!("the answer is taken here only"),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keys that a server takes.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 use std::fmt;
 
 /// So many bytes a key may have on the wire.
@@ -16,8 +17,8 @@ pub struct Key<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Plain<'a> {
-    Text(&'a str),
-    Bytes(&'a [u8]),
+    Text(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
 }
 
 /// Why a key is none.
@@ -50,7 +51,8 @@ impl<'a> Key<'a> {
     /// # Errors
     /// What a server would not take.
     #[inline]
-    pub fn new(key: &'a str) -> Result<Self, BadKey> {
+    pub fn new(key: impl Into<Cow<'a, str>>) -> Result<Self, BadKey> {
+        let key = key.into();
         if let Some(at) = key.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(BadKey::Unprintable(at));
         }
@@ -62,16 +64,26 @@ impl<'a> Key<'a> {
     ///
     /// # Errors
     /// A key that is too long, or empty.
-    pub fn binary(key: &'a [u8]) -> Result<Self, BadKey> {
-        let base64 = STANDARD.encode(key);
+    pub fn binary(key: impl Into<Cow<'a, [u8]>>) -> Result<Self, BadKey> {
+        let key = key.into();
+        let base64 = STANDARD.encode(&key);
         check(base64.len())?;
         Ok(Key { plain: Plain::Bytes(key), base64 })
+    }
+
+    /// The same with text or bytes of its own.
+    pub fn into_owned(self) -> Key<'static> {
+        let plain = match self.plain {
+            Plain::Text(text) => Plain::Text(Cow::Owned(text.into_owned())),
+            Plain::Bytes(bytes) => Plain::Bytes(Cow::Owned(bytes.into_owned())),
+        };
+        Key { plain, base64: self.base64 }
     }
 
     /// The bytes that are sent.
     #[inline]
     pub fn as_wire(&self) -> &[u8] {
-        match self.plain {
+        match &self.plain {
             Plain::Text(text) => text.as_bytes(),
             Plain::Bytes(_) => self.base64.as_bytes(),
         }
@@ -80,7 +92,7 @@ impl<'a> Key<'a> {
     /// The key itself.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        match self.plain {
+        match &self.plain {
             Plain::Text(text) => text.as_bytes(),
             Plain::Bytes(bytes) => bytes,
         }
@@ -88,9 +100,9 @@ impl<'a> Key<'a> {
 
     /// Its characters; each byte is one if it is no text.
     pub(crate) fn characters(&self) -> impl Iterator<Item = char> {
-        let (text, bytes) = match self.plain {
-            Plain::Text(text) => (text, &[][..]),
-            Plain::Bytes(bytes) => ("", bytes),
+        let (text, bytes) = match &self.plain {
+            Plain::Text(text) => (&**text, &[][..]),
+            Plain::Bytes(bytes) => ("", &**bytes),
         };
         text.chars().chain(bytes.iter().map(|&byte| char::from(byte)))
     }
@@ -126,16 +138,16 @@ mod tests {
         assert_eq!(Key::new(""), Err(BadKey::Empty));
         assert_eq!(Key::new("a b"), Err(BadKey::Unprintable(1)));
         assert_eq!(Key::new("ab\r\nflush_all"), Err(BadKey::Unprintable(2)));
-        assert_eq!(Key::new(&"é".repeat(126)), Err(BadKey::Long(252)));
-        assert!(Key::new(&"x".repeat(250)).is_ok());
+        assert_eq!(Key::new("é".repeat(126)), Err(BadKey::Long(252)));
+        assert!(Key::new("x".repeat(250)).is_ok());
     }
 
     #[test]
     fn other_bytes_go_as_base64() {
-        let key = Key::binary(b"a b\xff").unwrap();
+        let key = Key::binary(&b"a b\xff"[..]).unwrap();
         assert_eq!((key.as_wire(), key.is_base64(), key.is_text()), (&b"YSBi/w=="[..], true, false));
-        assert_eq!(Key::binary(&[0; 186]).unwrap().as_wire().len(), 248);
-        assert_eq!(Key::binary(&[0; 187]).unwrap_err(), BadKey::Long(252));
-        assert_eq!(Key::binary(b"").unwrap_err(), BadKey::Empty);
+        assert_eq!(Key::binary(vec![0; 186]).unwrap().as_wire().len(), 248);
+        assert_eq!(Key::binary(vec![0; 187]).unwrap_err(), BadKey::Long(252));
+        assert_eq!(Key::binary(&b""[..]).unwrap_err(), BadKey::Empty);
     }
 }

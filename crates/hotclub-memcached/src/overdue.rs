@@ -1,22 +1,20 @@
 //! Deletions that could not be done because their node was not there. It is not read again before they are.
 use crate::key::Key;
+use hotclub_net::fork::PerProcess;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// What one node owes. Not lost in a fork: the child has what its parent noted before.
 #[derive(Debug, Default)]
 pub(crate) struct Overdue {
     /// The common case, read without a lock.
     any: AtomicBool,
-    /// The lock could not be had, so that nobody knows what is noted: everything on the node is to go.
-    unknown: AtomicBool,
     // Short: keys are put in and taken out; the node is asked outside of it.
-    noted: Mutex<Noted>,
+    noted: PerProcess<Mutex<Noted>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Noted {
     /// When each was noted, by the clock below.
     keys: BTreeMap<Wire, u64>,
@@ -38,9 +36,6 @@ pub(crate) enum Due {
     Delete(Vec<(Wire, u64)>),
 }
 
-/// In the child of a fork the lock may be held by a thread that does not exist there.
-const LOCK_LIMIT: Duration = Duration::from_secs(1);
-
 impl Overdue {
     #[inline]
     pub(crate) fn is_any(&self) -> bool {
@@ -50,7 +45,7 @@ impl Overdue {
     /// These could not be deleted.
     #[cold]
     pub(crate) fn note<'a>(&self, keys: impl Iterator<Item = &'a Key<'a>>, most: usize) {
-        let Some(mut noted) = self.noted() else { return self.is_unknown() };
+        let mut noted = self.noted();
         noted.clock += 1;
         let now = noted.clock;
         noted.keys.extend(keys.map(|key| ((key.as_wire().to_vec(), key.is_base64()), now)));
@@ -64,28 +59,20 @@ impl Overdue {
     /// The node could not be flushed.
     #[cold]
     pub(crate) fn note_flush(&self) {
-        let Some(mut noted) = self.noted() else { return self.is_unknown() };
+        let mut noted = self.noted();
         noted.clock += 1;
         noted.flush = Some(noted.clock);
         self.any.store(true, Ordering::Release);
     }
 
-    fn is_unknown(&self) {
-        self.unknown.store(true, Ordering::Release);
-        self.any.store(true, Ordering::Release);
-    }
-
     /// A flush begins.
     pub(crate) fn flush(&self) -> Due {
-        Due::Flush(self.noted().map_or(u64::MAX, |noted| noted.clock))
+        Due::Flush(self.noted().clock)
     }
 
     #[cold]
     pub(crate) fn due(&self) -> Due {
-        if self.unknown.load(Ordering::Acquire) {
-            return self.flush();
-        }
-        let Some(noted) = self.noted() else { return Due::Flush(u64::MAX) };
+        let noted = self.noted();
         match noted.flush {
             Some(_) => Due::Flush(noted.clock),
             None => Due::Delete(noted.keys.iter().map(|(key, when)| (key.clone(), *when)).collect()),
@@ -95,10 +82,9 @@ impl Overdue {
     /// It was done. What was noted since it began stays.
     #[cold]
     pub(crate) fn done(&self, due: &Due) {
-        let Some(mut noted) = self.noted() else { return };
+        let mut noted = self.noted();
         match due {
             Due::Flush(until) => {
-                self.unknown.store(false, Ordering::Release);
                 noted.keys.retain(|_, when| *when > *until);
                 noted.flush = noted.flush.filter(|when| *when > *until);
             }
@@ -110,12 +96,22 @@ impl Overdue {
                 }
             }
         }
-        let is_any = !noted.keys.is_empty() || noted.flush.is_some() || self.unknown.load(Ordering::Acquire);
-        self.any.store(is_any, Ordering::Release);
+        self.any.store(!noted.keys.is_empty() || noted.flush.is_some(), Ordering::Release);
     }
 
-    fn noted(&self) -> Option<MutexGuard<'_, Noted>> {
-        self.noted.try_lock_for(LOCK_LIMIT)
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.get_or_from(|parents| Mutex::new(Self::inherited(parents))).lock()
+    }
+
+    /// What the parent of a fork noted. If that was being written at that very moment, nobody knows what it is:
+    /// everything on the node is to go.
+    fn inherited(parents: Option<&Mutex<Noted>>) -> Noted {
+        let known = parents.map(|parents| parents.try_lock().map(|noted| noted.clone()));
+        match known {
+            None => Noted::default(),
+            Some(Some(noted)) => noted,
+            Some(None) => Noted { flush: Some(1), clock: 1, ..Noted::default() },
+        }
     }
 }
 
@@ -124,7 +120,7 @@ mod tests {
     use super::*;
 
     fn note(overdue: &Overdue, keys: &[&str], most: usize) {
-        let keys: Vec<_> = keys.iter().map(|key| Key::new(key).unwrap()).collect();
+        let keys: Vec<_> = keys.iter().map(|&key| Key::new(key).unwrap()).collect();
         overdue.note(keys.iter(), most);
     }
 
@@ -175,11 +171,39 @@ mod tests {
         assert!(overdue.is_any() && matches!(overdue.due(), Due::Flush(_)));
     }
 
+    /// Runs this in the child of a fork; whether it was so there.
+    fn in_a_child(work: impl FnOnce() -> bool) -> bool {
+        hotclub_net::fork::watch();
+        // SAFETY: the child uses this thread's memory only, waits for no lock, and leaves by `_exit`.
+        unsafe {
+            match libc::fork() {
+                0 => libc::_exit(i32::from(work())),
+                child => {
+                    let mut status = 0;
+                    libc::waitpid(child, &mut status, 0);
+                    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 1
+                }
+            }
+        }
+    }
+
     #[test]
-    fn a_lock_that_nobody_will_release_becomes_a_flush() {
+    fn a_child_has_what_its_parent_noted() {
         let overdue = Overdue::default();
-        std::mem::forget(overdue.noted.lock());
         note(&overdue, &["a"], 10);
-        assert!(overdue.is_any() && matches!(overdue.due(), Due::Flush(_)));
+        assert!(in_a_child(|| overdue.is_any() && keys(&overdue.due()) == [b"a"]));
+    }
+
+    #[test]
+    fn a_lock_that_nobody_will_release_becomes_one_flush() {
+        let overdue = Overdue::default();
+        note(&overdue, &["a"], 10);
+        let _held = overdue.noted();
+        assert!(in_a_child(|| {
+            let due = overdue.due();
+            let is_flush = matches!(due, Due::Flush(_));
+            overdue.done(&due);
+            is_flush && !overdue.is_any()
+        }));
     }
 }

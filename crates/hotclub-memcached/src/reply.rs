@@ -6,6 +6,9 @@ const MOST_LINE: usize = 2048;
 /// No value is larger: the server's own limit (`-I`) is 1 GiB at most.
 const MOST_VALUE: usize = 1 << 30;
 
+/// So many replies are wanted as come up to that of `mn`: quiet requests are answered only where something went wrong.
+pub const UP_TO_NOOP: usize = usize::MAX;
+
 /// One reply. Values and words lie in the buffer that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply<'a> {
@@ -123,6 +126,9 @@ impl Skimmed for Skim {
                 None => {
                     self.position = next;
                     self.replies += 1;
+                    if replies == UP_TO_NOOP && line == b"MN" {
+                        return Ok(true);
+                    }
                 }
             }
         }
@@ -162,6 +168,12 @@ pub fn parse<'a>(bytes: &'a [u8], position: &mut usize) -> Result<Reply<'a>, Mal
     *position = behind;
     let words = head[6..].iter().position(|&byte| byte == b' ').map_or(&[][..], |at| &head[6 + at + 1..]);
     Ok(Reply::Value(value, Tokens { words, text: true }))
+}
+
+/// Whether a quiet batch went through without a word.
+#[inline]
+pub fn is_quiet(bytes: &[u8]) -> bool {
+    bytes == b"MN\r\n"
 }
 
 /// The values that answer one `get` of many keys, each with its key as it was sent. What comes instead of their end is
@@ -360,6 +372,18 @@ mod tests {
         let instead = values(broken, &mut 0, |_, _, _| Ok(())).unwrap();
         assert_eq!(instead, Some(Reply::ServerError(b"out of memory writing get response")));
         assert!(Skim::default().advance(broken, 1).unwrap());
+    }
+
+    #[test]
+    fn quiet_requests_are_answered_up_to_the_noop() {
+        let bytes = b"SERVER_ERROR object too large for cache\r\nNS\r\nMN\r\n";
+        let mut skim = Skim::default();
+        for cut in 0..bytes.len() {
+            assert!(!skim.advance(&bytes[..cut], UP_TO_NOOP).unwrap(), "{cut}");
+        }
+        assert!(skim.advance(bytes, UP_TO_NOOP).unwrap());
+        assert_eq!(skim.position(), bytes.len());
+        assert!(is_quiet(b"MN\r\n") && !is_quiet(bytes));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Requests as bytes. Each gets exactly one reply, in order, so a batch is its bytes and how many they are.
+//! Requests as bytes. Each gets exactly one reply, in order, so a batch is its bytes and how many they are; but for
+//! quiet writes, which are answered together.
 use crate::key::Key;
+use crate::reply::UP_TO_NOOP;
 use hotclub_net::Effect;
 
 /// When a value is written.
@@ -33,6 +35,8 @@ pub struct Get {
     /// On a miss, makes an empty entry that lives so many seconds; the one who made it is told so (`W`), and
     /// others that somebody has (`Z`).
     pub vivify: Option<u32>,
+    /// How many bytes the value has; an empty entry that somebody is making has none.
+    pub size: bool,
     /// Comes back with the reply.
     pub opaque: Option<u32>,
 }
@@ -49,8 +53,21 @@ pub struct Store {
     pub mode: Mode,
     /// Only over the entry that was read with this id.
     pub cas: Option<u64>,
+    /// Gives the entry this id instead of one of the server's own; servers before 1.6.22 refuse that.
+    pub new_cas: Option<u64>,
     /// Comes back with the reply.
     pub opaque: Option<u32>,
+}
+
+/// What `md` removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Remove {
+    /// Only the entry that was read with this id.
+    pub cas: Option<u64>,
+    /// Not removed: declared stale, for so many seconds more. Who reads it next is told that it is, and the first one
+    /// also that it is up to him to make it anew.
+    pub stale_for: Option<u32>,
 }
 
 impl Get {
@@ -139,6 +156,9 @@ impl Batch {
         if get.ttl {
             self.put(b" t");
         }
+        if get.size {
+            self.put(b" s");
+        }
         self.option(b" T", get.touch);
         self.option(b" N", get.vivify.map(i64::from));
         self.option(b" O", get.opaque.map(i64::from));
@@ -159,6 +179,23 @@ impl Batch {
     /// Writes an entry.
     #[inline]
     pub fn store(&mut self, key: &Key<'_>, value: &[u8], store: Store) {
+        self.write_store(key, value, store, b"");
+    }
+
+    /// The same without a reply if it is stored; to be ended by [`Batch::end_quietly`].
+    #[inline]
+    pub fn store_quietly(&mut self, key: &Key<'_>, value: &[u8], store: Store) {
+        self.write_store(key, value, store, b" q");
+    }
+
+    /// Ends requests without replies: the whole batch has one, which comes behind whatever went wrong before.
+    pub fn end_quietly(&mut self) {
+        self.noop();
+        self.count = UP_TO_NOOP;
+    }
+
+    #[inline]
+    fn write_store(&mut self, key: &Key<'_>, value: &[u8], store: Store, quiet: &[u8]) {
         self.put(b"ms ");
         self.put(key.as_wire());
         // The length comes before any flag.
@@ -180,15 +217,20 @@ impl Batch {
             Mode::Prepend => b" MP",
         });
         self.unsigned(b" C", store.cas);
+        self.unsigned(b" E", store.new_cas);
         self.option(b" O", store.opaque.map(i64::from));
+        self.put(quiet);
         self.value(value);
     }
 
-    /// Removes an entry; with an id only the one that was read with it.
+    /// Removes an entry, or declares it stale.
     #[inline]
-    pub fn delete(&mut self, key: &Key<'_>, cas: Option<u64>) {
+    pub fn delete(&mut self, key: &Key<'_>, remove: Remove) {
         self.begin(b"md ", key);
-        self.unsigned(b" C", cas);
+        self.unsigned(b" C", remove.cas);
+        if let Some(seconds) = remove.stale_for {
+            self.number(b" I T", i64::from(seconds));
+        }
         self.end();
     }
 
@@ -260,7 +302,7 @@ impl Batch {
         &self.bytes
     }
 
-    /// How many requests, and so how many replies.
+    /// How many replies come: one to each request, or [`UP_TO_NOOP`].
     pub fn len(&self) -> usize {
         self.count
     }
@@ -268,6 +310,22 @@ impl Batch {
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// One request in words.
+    pub(crate) fn raw(&mut self, words: &[&[u8]]) {
+        words.iter().enumerate().for_each(|(at, word)| {
+            self.put(if at == 0 { b"" } else { b" " });
+            self.put(word);
+        });
+        self.end();
+    }
+
+    /// The same with a value behind it.
+    pub(crate) fn raw_with_value(&mut self, words: &[&[u8]], value: &[u8]) {
+        self.raw(words);
+        self.put(value);
+        self.put(b"\r\n");
     }
 
     fn count_by(&mut self, mode: &[u8], key: &Key<'_>, delta: u64) {
@@ -376,19 +434,37 @@ mod tests {
             touch: Some(60),
             vivify: Some(10),
             opaque: Some(7),
+            size: true,
             ..Get::default()
         };
-        assert_eq!(meta(&|batch| batch.get(&key(), all)), "mg :1:k v f c t T60 N10 O7\r\n");
+        assert_eq!(meta(&|batch| batch.get(&key(), all)), "mg :1:k v f c t s T60 N10 O7\r\n");
         let store = Store { flags: 16, exptime: 300, ..Store::default() };
         assert_eq!(meta(&|batch| batch.store(&key(), b"abc", store)), "ms :1:k 3 T300 F16\r\nabc\r\n");
         let add = Store { mode: Mode::Add, exptime: -1, cas: Some(u64::MAX), ..Store::default() };
         let wire = "ms :1:k 0 T-1 ME C18446744073709551615\r\n\r\n";
         assert_eq!(meta(&|batch| batch.store(&key(), b"", add)), wire);
-        assert_eq!(meta(&|batch| batch.delete(&key(), Some(5))), "md :1:k C5\r\n");
+        let leased = Store { cas: Some(7), new_cas: Some(9), ..Store::default() };
+        assert_eq!(meta(&|batch| batch.store(&key(), b"a", leased)), "ms :1:k 1 C7 E9\r\na\r\n");
+        assert_eq!(meta(&|batch| batch.delete(&key(), Remove::default())), "md :1:k\r\n");
+        let read = Remove { cas: Some(5), ..Remove::default() };
+        assert_eq!(meta(&|batch| batch.delete(&key(), read)), "md :1:k C5\r\n");
+        let stale = Remove { stale_for: Some(30), ..Remove::default() };
+        assert_eq!(meta(&|batch| batch.delete(&key(), stale)), "md :1:k I T30\r\n");
         assert_eq!(meta(&|batch| batch.touch(&key(), 0)), "mg :1:k T0\r\n");
         assert_eq!(meta(&|batch| batch.count_up(&key(), 3)), "ma :1:k D3 v\r\n");
         assert_eq!(meta(&|batch| batch.count_down(&key(), 3)), "ma :1:k MD D3 v\r\n");
         assert_eq!(meta(&Batch::flush_all), "flush_all\r\n");
+    }
+
+    #[test]
+    fn quiet_writes_are_answered_together() {
+        let mut batch = Batch::default();
+        batch.start("set_many", Effect::Idempotent);
+        batch.store_quietly(&key(), b"a", Store::new(16, 60));
+        batch.store_quietly(&key(), b"", Store::new(0, 0));
+        batch.end_quietly();
+        assert_eq!(batch.bytes(), b"ms :1:k 1 T60 F16 q\r\na\r\nms :1:k 0 q\r\n\r\nmn\r\n");
+        assert_eq!(batch.len(), UP_TO_NOOP);
     }
 
     #[test]
@@ -405,8 +481,8 @@ mod tests {
 
     #[test]
     fn a_key_that_is_no_text_goes_as_base64() {
-        let key = Key::binary(b"a b\xff").unwrap();
-        assert_eq!(written(|batch| batch.delete(&key, None)), "md YSBi/w== b\r\n");
+        let key = Key::binary(&b"a b\xff"[..]).unwrap();
+        assert_eq!(written(|batch| batch.delete(&key, Remove::default())), "md YSBi/w== b\r\n");
         let store = Store { flags: 1, ..Store::default() };
         assert_eq!(written(|batch| batch.store(&key, b"v", store)), "ms YSBi/w== 1 b F1\r\nv\r\n");
         assert_eq!(written(|batch| batch.get(&key, Get::default())), "mg YSBi/w== b v f\r\n");

@@ -1,9 +1,11 @@
 //! The door for tasks of tokio: the same calls over connections of their runtime.
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
-use crate::fleet::{Call, Fleet, flush_all};
+use crate::fleet::Fleet;
+use crate::peer::Peer;
 use crate::request::Batch;
 use crate::verb::Verb;
-use crate::{Client, Config};
 use hotclub_net::fork::PerProcess;
 use hotclub_net::tasks::{Node, together};
 use hotclub_net::{Problem, Received};
@@ -11,7 +13,7 @@ use hotclub_net::{Problem, Received};
 /// The client for tasks. It shares the configuration with a [`Client`], and what nodes owe.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    nodes: PerProcess<Vec<Node<Config>>>,
+    nodes: PerProcess<Vec<Node<Peer>>>,
 }
 
 impl Tasks {
@@ -19,19 +21,28 @@ impl Tasks {
     ///
     /// # Errors
     /// As [`Client::ask`]; there is no runtime.
-    pub async fn ask<V: Verb>(&self, client: &Client, verb: &V) -> Result<V::Answer, Error> {
-        let fleet = client.fleet();
-        let mut call = Call::new(fleet, verb);
-        while call.write_some() {
-            let shares = call.shares.iter().map(|share| self.exchange(fleet, share.node, &share.batch));
-            for (at, heard) in together(shares).await.into_iter().enumerate() {
-                match heard {
+    pub async fn ask<V: Verb>(&self, client: &Client, verb: V) -> Result<V::Answer, Error> {
+        let mut call = Call::new(client, verb);
+        loop {
+            let shares = call.next_round();
+            if shares == 0 {
+                return call.end();
+            }
+            let exchanges = (0..shares).map(|at| self.exchange(client, call.node_of(at), call.batch(at)));
+            for (at, heard) in together(exchanges).await.into_iter().enumerate() {
+                let node = call.node_of(at);
+                if heard.is_ok() {
+                    client.answered(node);
+                }
+                let makes_sense = match heard {
                     Ok(received) => call.take_in(at, Ok(received.bytes())),
                     Err(problem) => call.take_in(at, Err(problem)),
+                };
+                if !makes_sense {
+                    self.nodes(client.fleet())[node].distrust();
                 }
             }
         }
-        call.end()
     }
 
     /// As [`Client::flush_all`].
@@ -39,37 +50,36 @@ impl Tasks {
     /// # Errors
     /// The same; there is no runtime.
     pub async fn flush_all(&self, client: &Client) -> Result<(), Error> {
-        let (fleet, batch) = (client.fleet(), flush_all());
-        let flush = |number| {
-            let batch = &batch;
-            async move {
-                let due = fleet.begin_flush(number);
-                let done = self.send(fleet, number, batch).await;
-                fleet.flushed(number, &due, done.as_ref().map(Received::bytes).map_err(Problem::clone))
+        let flushes = client.begin_flush().into_iter().map(|flush| async move {
+            let peer = client.peer(flush.node());
+            let was_older = peer.is_older();
+            let mut done = self.send(client.fleet(), flush.node(), flush.batch()).await;
+            // The first words to an older server find out that it is one.
+            if matches!(done, Err(Problem::Handshake(_))) && !was_older && peer.is_older() {
+                done = self.send(client.fleet(), flush.node(), flush.batch()).await;
             }
-        };
-        let done = together((0..fleet.config.servers.len()).map(flush)).await;
-        done.into_iter().fold(Ok(()), Result::and)
+            flush.end(done.as_ref().map(Received::bytes).map_err(Problem::clone))
+        });
+        together(flushes).await.into_iter().fold(Ok(()), Result::and)
     }
 
-    async fn exchange(&self, fleet: &Fleet, number: usize, batch: &Batch) -> Result<Received, Problem> {
-        if fleet.is_overdue(number) {
-            let (due, deletes) = fleet.due(number);
-            let received = self.send(fleet, number, &deletes).await?;
-            fleet.settled(number, &due, &deletes, received.bytes())?;
+    async fn exchange(&self, client: &Client, number: usize, batch: &Batch) -> Result<Received, Problem> {
+        if let Some(owed) = client.owed(number)? {
+            let received = self.send(client.fleet(), number, owed.batch()).await?;
+            client.settled(number, &owed, received.bytes())?;
         }
-        self.send(fleet, number, batch).await
+        self.send(client.fleet(), number, batch).await
     }
 
     async fn send(&self, fleet: &Fleet, number: usize, batch: &Batch) -> Result<Received, Problem> {
         let mut received = Received::default();
         let node = &self.nodes(fleet)[number];
         let (effect, bytes) = (batch.effect(), batch.bytes());
-        node.exchange(&fleet.config, effect, bytes, batch.len(), &mut received).await?;
+        node.exchange(fleet.peer(number), effect, bytes, batch.len(), &mut received).await?;
         Ok(received)
     }
 
-    fn nodes(&self, fleet: &Fleet) -> &[Node<Config>] {
+    fn nodes(&self, fleet: &Fleet) -> &[Node<Peer>] {
         let servers = &fleet.config.servers;
         self.nodes.get_or(|| servers.iter().map(|server| Node::new(server.clone(), ())).collect())
     }

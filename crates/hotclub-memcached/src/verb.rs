@@ -2,9 +2,10 @@
 //! Doors carry them.
 use crate::config::AbsentNodes;
 use crate::key::Key;
-use crate::reply::{Reply, Tokens, parse, values};
-use crate::request::{Batch, Get, Store};
+use crate::reply::{Reply, Tokens, is_quiet, parse, values};
+use crate::request::{Batch, Get, Remove, Store};
 use hotclub_net::{Effect, Malformed, Problem};
+use std::borrow::Cow;
 
 /// One call: requests for keys, and an answer that grows as the replies come.
 pub trait Verb {
@@ -32,15 +33,22 @@ pub trait Verb {
     /// # Errors
     /// The server refused, or makes no sense.
     fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem>;
-    /// Writes as many of these requests as go out at a time, one at least; how many they were.
-    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+    /// Writes as many of these requests as go out at a time, one at least; how many they were. `plainly`: each is to
+    /// have a reply of its own.
+    fn write_part(&self, requests: &[usize], batch: &mut Batch, plainly: bool) -> usize {
+        let _ = plainly;
         write_each(self, requests, batch)
     }
     /// Understands what came back for them. One that was refused does not keep the others from being read.
     ///
     /// # Errors
     /// The first refusal; what makes no sense.
-    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Self::Answer) -> Result<(), Problem> {
+    fn read_part(
+        &self,
+        requests: &[usize],
+        bytes: &[u8],
+        answer: &mut Self::Answer,
+    ) -> Result<Part, Problem> {
         read_each(self, requests, bytes, answer)
     }
     /// What it means that the node of a request is not there: true if the answer says so, false if it is an error.
@@ -50,6 +58,62 @@ pub trait Verb {
     /// An old value must not be read again once this was asked, even if it could not be done.
     fn ends_old_value(&self) -> bool {
         false
+    }
+}
+
+/// What the replies to requests were worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Everything is known.
+    Read,
+    /// Something went wrong that names no key: these requests are to be written once more, plainly.
+    AskPlainly,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<V: Verb + ?Sized> Verb for &V {
+    type Answer = V::Answer;
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn effect(&self) -> Effect {
+        (**self).effect()
+    }
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+    fn is_empty(&self) -> bool {
+        (**self).is_empty()
+    }
+    fn key(&self, request: usize) -> &Key<'_> {
+        (**self).key(request)
+    }
+    fn write(&self, request: usize, batch: &mut Batch) {
+        (**self).write(request, batch);
+    }
+    fn start(&self) -> Self::Answer {
+        (**self).start()
+    }
+    fn read(&self, request: usize, reply: Reply<'_>, answer: &mut Self::Answer) -> Result<(), Problem> {
+        (**self).read(request, reply, answer)
+    }
+    fn write_part(&self, requests: &[usize], batch: &mut Batch, plainly: bool) -> usize {
+        (**self).write_part(requests, batch, plainly)
+    }
+    fn read_part(
+        &self,
+        requests: &[usize],
+        bytes: &[u8],
+        answer: &mut Self::Answer,
+    ) -> Result<Part, Problem> {
+        (**self).read_part(requests, bytes, answer)
+    }
+    fn absent(&self, request: usize, answer: &mut Self::Answer) -> bool {
+        (**self).absent(request, answer)
+    }
+    fn ends_old_value(&self) -> bool {
+        (**self).ends_old_value()
     }
 }
 
@@ -78,11 +142,11 @@ fn read_each<V: Verb + ?Sized>(
     requests: &[usize],
     bytes: &[u8],
     answer: &mut V::Answer,
-) -> Result<(), Problem> {
-    let (mut position, mut done) = (0, Ok(()));
+) -> Result<Part, Problem> {
+    let (mut position, mut done) = (0, Ok(Part::Read));
     for &request in requests {
         let read = verb.read(request, parse(bytes, &mut position)?, answer);
-        done = done.and(read);
+        done = done.and_then(|part| read.map(|()| part));
     }
     done
 }
@@ -117,9 +181,9 @@ pub fn read_gets<V: Verb + ?Sized>(
     requests: &[usize],
     bytes: &[u8],
     answer: &mut V::Answer,
-) -> Result<(), Problem> {
+) -> Result<Part, Problem> {
     if let [request] = requests {
-        return verb.read(*request, parse(bytes, &mut 0)?, answer);
+        return verb.read(*request, parse(bytes, &mut 0)?, answer).map(|()| Part::Read);
     }
     let mut left = requests.iter();
     let mut problem = Ok(());
@@ -133,7 +197,7 @@ pub fn read_gets<V: Verb + ?Sized>(
         Ok(())
     })?;
     match instead {
-        None => problem,
+        None => problem.map(|()| Part::Read),
         Some(reply) => problem.and(Err(refused(&reply))),
     }
 }
@@ -165,13 +229,25 @@ pub fn refused(reply: &Reply<'_>) -> Problem {
 /// Reads entries. `found` makes of a value what the caller wants, or nothing.
 pub struct Read<'a, F> {
     /// What is asked.
-    pub keys: &'a [Key<'a>],
+    pub keys: Cow<'a, [Key<'a>]>,
     /// What is asked beside the value, and done.
     pub get: Get,
     /// What becomes of an absent node.
     pub absent: AbsentNodes,
     /// Makes something of each value.
     pub found: F,
+}
+
+impl<F> Read<'_, F> {
+    /// The same with keys of its own.
+    pub fn into_owned(self) -> Read<'static, F> {
+        Read { keys: owned(self.keys), get: self.get, absent: self.absent, found: self.found }
+    }
+}
+
+/// Keys that nobody else has.
+pub fn owned(keys: Cow<'_, [Key<'_>]>) -> Cow<'static, [Key<'static>]> {
+    keys.into_owned().into_iter().map(Key::into_owned).collect()
 }
 
 impl<T, F> Verb for Read<'_, F>
@@ -195,14 +271,19 @@ where
     fn write(&self, request: usize, batch: &mut Batch) {
         batch.get(&self.keys[request], self.get);
     }
-    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+    fn write_part(&self, requests: &[usize], batch: &mut Batch, _plainly: bool) -> usize {
         if self.get.is_plain() {
             write_gets(self, requests, batch)
         } else {
             write_each(self, requests, batch)
         }
     }
-    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Self::Answer) -> Result<(), Problem> {
+    fn read_part(
+        &self,
+        requests: &[usize],
+        bytes: &[u8],
+        answer: &mut Self::Answer,
+    ) -> Result<Part, Problem> {
         if self.get.is_plain() {
             read_gets(self, requests, bytes, answer)
         } else {
@@ -234,7 +315,7 @@ pub struct Item<'a> {
     /// Where.
     pub key: Key<'a>,
     /// What.
-    pub value: &'a [u8],
+    pub value: Cow<'a, [u8]>,
     /// How.
     pub store: Store,
 }
@@ -244,12 +325,23 @@ pub struct Write<'a> {
     /// How errors call it.
     pub name: &'static str,
     /// What is written.
-    pub items: &'a [Item<'a>],
+    pub items: Cow<'a, [Item<'a>]>,
     /// What becomes of an absent node.
     pub absent: AbsentNodes,
 }
 
 impl Write<'_> {
+    /// The same with keys and values of its own.
+    pub fn into_owned(self) -> Write<'static> {
+        let own = |Item { key, value, store }: Item<'_>| Item {
+            key: key.into_owned(),
+            value: Cow::Owned(value.into_owned()),
+            store,
+        };
+        let items = self.items.into_owned().into_iter().map(own).collect();
+        Write { name: self.name, items, absent: self.absent }
+    }
+
     fn is_plain(&self) -> bool {
         self.items.iter().all(|item| item.store.is_plain())
     }
@@ -273,7 +365,35 @@ impl Verb for Write<'_> {
     }
     fn write(&self, request: usize, batch: &mut Batch) {
         let item = &self.items[request];
-        batch.store(&item.key, item.value, item.store);
+        batch.store(&item.key, &item.value, item.store);
+    }
+    /// Many are answered together: a server answers twenty requests at a time, and each time wakes up who waits.
+    fn write_part(&self, requests: &[usize], batch: &mut Batch, plainly: bool) -> usize {
+        if plainly || requests.len() < 2 || !self.is_plain() {
+            return write_each(self, requests, batch);
+        }
+        let count = requests.len().min(MOST_WRITES);
+        for item in requests[..count].iter().map(|&request| &self.items[request]) {
+            batch.store_quietly(&item.key, &item.value, item.store);
+        }
+        batch.end_quietly();
+        count
+    }
+    fn read_part(
+        &self,
+        requests: &[usize],
+        bytes: &[u8],
+        answer: &mut Self::Answer,
+    ) -> Result<Part, Problem> {
+        if is_quiet(bytes) {
+            requests.iter().for_each(|&request| answer[request] = Ok(Stored::Yes));
+            return Ok(Part::Read);
+        }
+        // Only quiet requests are answered up to that.
+        if bytes.ends_with(b"MN\r\n") {
+            return Ok(Part::AskPlainly);
+        }
+        read_each(self, requests, bytes, answer)
     }
     fn start(&self) -> Self::Answer {
         vec![Ok(Stored::Absent); self.items.len()]
@@ -300,9 +420,16 @@ impl Verb for Write<'_> {
 /// Removes entries; how many there were.
 pub struct Delete<'a> {
     /// Which.
-    pub keys: &'a [Key<'a>],
-    /// Only the entry that was read with this id.
-    pub cas: Option<u64>,
+    pub keys: Cow<'a, [Key<'a>]>,
+    /// How.
+    pub remove: Remove,
+}
+
+impl Delete<'_> {
+    /// The same with keys of its own.
+    pub fn into_owned(self) -> Delete<'static> {
+        Delete { keys: owned(self.keys), remove: self.remove }
+    }
 }
 
 impl Verb for Delete<'_> {
@@ -321,7 +448,7 @@ impl Verb for Delete<'_> {
         &self.keys[request]
     }
     fn write(&self, request: usize, batch: &mut Batch) {
-        batch.delete(&self.keys[request], self.cas);
+        batch.delete(&self.keys[request], self.remove);
     }
     fn start(&self) -> u64 {
         0
@@ -335,7 +462,7 @@ impl Verb for Delete<'_> {
         Ok(())
     }
     fn ends_old_value(&self) -> bool {
-        self.cas.is_none()
+        self.remove == Remove::default()
     }
 }
 
@@ -345,6 +472,13 @@ pub struct Touch<'a> {
     pub key: Key<'a>,
     /// As [`Store::exptime`].
     pub exptime: i64,
+}
+
+impl Touch<'_> {
+    /// The same with a key of its own.
+    pub fn into_owned(self) -> Touch<'static> {
+        Touch { key: self.key.into_owned(), exptime: self.exptime }
+    }
 }
 
 impl Verb for Touch<'_> {
@@ -391,6 +525,13 @@ pub struct Count<'a> {
     pub down: bool,
 }
 
+impl Count<'_> {
+    /// The same with a key of its own.
+    pub fn into_owned(self) -> Count<'static> {
+        Count { key: self.key.into_owned(), delta: self.delta, down: self.down }
+    }
+}
+
 impl Verb for Count<'_> {
     type Answer = Option<u64>;
 
@@ -418,6 +559,7 @@ impl Verb for Count<'_> {
     }
     fn read(&self, _request: usize, reply: Reply<'_>, answer: &mut Option<u64>) -> Result<(), Problem> {
         *answer = match reply {
+            Reply::Number(sum) => Some(sum),
             // A sum that became shorter is padded with blanks.
             Reply::Value(digits, _) => Some(
                 std::str::from_utf8(digits.trim_ascii())

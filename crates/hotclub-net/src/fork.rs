@@ -57,12 +57,22 @@ impl<T> PerProcess<T> {
     /// The state of this process.
     #[inline]
     pub fn get_or(&self, make: impl FnOnce() -> T) -> &T {
+        self.get_or_from(|_| make())
+    }
+
+    /// The same where a child goes on from what its parent had. A lock in there may be held by a thread that does not
+    /// exist in the child: it may be tried, and never waited for.
+    #[inline]
+    pub fn get_or_from(&self, make: impl FnOnce(Option<&T>) -> T) -> &T {
         let current = self.current.load(Ordering::Acquire);
         // SAFETY: what `current` points to was leaked by `make` below and is freed by `drop` only, which
         // has this object to itself; so it lives as long as `self` is borrowed.
         match unsafe { current.as_ref() } {
             Some(made) if made.generation == generation() => &made.state,
-            _ => self.make(current, make),
+            made => {
+                let make = || make(made.map(|made| &made.state));
+                self.make(current, make)
+            }
         }
     }
 

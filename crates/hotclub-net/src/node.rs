@@ -126,6 +126,12 @@ impl<T: Terms> Node<T> {
         self.receive(terms, sent, replies, received)
     }
 
+    /// What was heard over one of its connections makes no sense: none of those that wait is used again.
+    #[cold]
+    pub fn distrust(&self) {
+        self.pool.forget_idle();
+    }
+
     /// How many connections there are to it.
     pub fn connections(&self) -> usize {
         self.pool.open()

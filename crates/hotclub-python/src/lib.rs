@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 mod cache;
 mod codec;
+mod door;
 mod held;
 mod incr;
 mod key;
@@ -29,6 +30,7 @@ fn warm(py: Python<'_>) -> PyResult<()> {
     held::warm(py)?;
     trace::warm(py)?;
     remote::warm(py)?;
+    memcached::warm(py)?;
     settings::of_memcached(py).map(drop)
 }
 
@@ -41,7 +43,7 @@ mod _hotclub {
     #[pymodule_export]
     use super::cache::Cache;
     #[pymodule_export]
-    use super::memcached::Memcached;
+    use super::memcached::{Memcached, MemcachedLink};
     #[pymodule_export]
     use super::remote::{Link, Remote};
     #[pymodule_export]

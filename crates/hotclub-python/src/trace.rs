@@ -144,3 +144,43 @@ pub(crate) fn stored(life: hotclub::Life) -> String {
         hotclub::Life::For(time) => format!("stored, timeout {}", human(time)),
     }
 }
+
+/// A row for a call whose answer is on its way: it is written when the answer is there. `kind` says which column it goes
+/// to; see `hotclub.tracing`.
+#[cold]
+pub(crate) fn later<'py>(
+    cache: &Bound<'py, PyAny>,
+    action: &str,
+    kind: &str,
+    future: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    awaited(cache.py(), "awaited")?.call1((cache.get_type().name()?, action, kind, future))
+}
+
+/// The same for a call whose caller gets None.
+#[cold]
+pub(crate) fn later_quietly<'py>(
+    cache: &Bound<'py, PyAny>,
+    action: &str,
+    kind: &str,
+    future: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    awaited(cache.py(), "awaited_quietly")?.call1((cache.get_type().name()?, action, kind, future))
+}
+
+/// The same for `get`: a miss, which is this object, is None in the table, whatever its default.
+#[cold]
+pub(crate) fn later_get<'py>(
+    cache: &Bound<'py, PyAny>,
+    action: &str,
+    future: Bound<'py, PyAny>,
+    missing: Bound<'py, PyAny>,
+    default: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let got = (cache.get_type().name()?, action, future, missing, default);
+    awaited(cache.py(), "awaited_get")?.call1(got)
+}
+
+fn awaited<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("hotclub.tracing")?.getattr(name)
+}

@@ -15,14 +15,15 @@ from django.core.cache.backends.base import (
 from django.core.exceptions import ImproperlyConfigured
 
 from hotclub import _hotclub
+from hotclub.django.loops import LoopVerbs
 from hotclub.django.memcached_options import memcached_options
-from hotclub.django.shared import SLOTS, Shared, in_a_thread
+from hotclub.django.shared import SLOTS
 
 #: The server takes more seconds than these for a point in time.
 MOST_RELATIVE = 30 * 24 * 60 * 60
 
 
-class MemcachedVerbs(Shared, _hotclub.Memcached, house=True):
+class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
     """What Django reads ``__func__`` of, and what its base class for Memcached defines; the rest is Rust."""
 
     __slots__ = SLOTS
@@ -34,17 +35,13 @@ class MemcachedVerbs(Shared, _hotclub.Memcached, house=True):
     has_key = _hotclub.instance_method(_hotclub.Memcached.has_key)
     incr = _hotclub.instance_method(_hotclub.Memcached.incr)
 
-    # Django's base class, in older releases, makes these of `aget` and `aset`: not one step, as the verb is.
-    aget_many = in_a_thread("get_many")
-    aset_many = in_a_thread("set_many")
-    adelete_many = in_a_thread("delete_many")
-    ahas_key = in_a_thread("has_key")
-    aincr = in_a_thread("incr")
-    adecr = in_a_thread("decr")
-
     def incr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """Move an entry to another version, for the default timeout; the new version."""
         return BaseCache.incr_version(self, key, delta, version)
+
+    async def aclear(self) -> None:
+        """See ``clear``."""
+        await self._aclear()
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int:
         """Whole seconds: 0 never ends, below 0 ends at once, beyond 30 days is a point in time."""

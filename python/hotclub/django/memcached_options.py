@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +22,18 @@ class MemcachedOptions:
     #: Whose flags are written: ``pymemcache`` or ``pylibmc``.
     writer: str
     distribution: str
-    #: A node that cannot be reached is an error for reads too.
-    raise_absent: bool = False
+    #: What becomes of verbs whose node cannot be reached: ``miss``, ``raise``, ``silent``, ``ignore``.
+    absent: str | None = None
+    #: pymemcache's timers, if they are wanted: trials after the first failure, seconds out of the ring.
+    retry_attempts: int | None = None
+    dead_timeout: float | None = None
+    #: Values of more bytes are compressed, if that makes them smaller; 0: none are.
+    compress_min_length: int = 0
+    tls: bool = False
+    tls_ca: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_verify: str = "full"
     username: str | None = None
     password: str | None = None
     connect_limit: float = 2.0
@@ -35,11 +47,22 @@ class MemcachedOptions:
         login = None
         if self.username is not None and self.password is not None:
             login = (self.username, self.password)
+        timers = self.retry_attempts is not None or self.dead_timeout is not None
+        leave = None
+        if timers:
+            attempts = 2 if self.retry_attempts is None else self.retry_attempts
+            leave = (attempts, 60.0 if self.dead_timeout is None else self.dead_timeout)
+        tls = None
+        if self.tls:
+            tls = (self.tls_ca, self.tls_certificate, self.tls_key, self.tls_verify)
         return {
             "servers": list(self.servers),
             "writer": self.writer,
             "distribution": self.distribution,
-            "raise_absent": self.raise_absent,
+            "absent": self.absent or ("silent" if timers else "miss"),
+            "leave": leave,
+            "compress_min_length": self.compress_min_length,
+            "tls": tls,
             "login": login,
             "connect_limit": self.connect_limit,
             "reply_limit": self.reply_limit,
@@ -73,16 +96,62 @@ def _distribution(name: str, value: Any) -> str:
     return str(value)
 
 
-def _absent(name: str, value: Any) -> bool:
-    if value not in ("miss", "raise"):
-        raise ValueError(f"{name} must be 'miss' or 'raise', not {value!r}")
-    return bool(value == "raise")
+def _one_of(*words: str) -> Callable[[str, Any], str]:
+    def read(name: str, value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+        return str(value)
+
+    return read
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} must be a whole number, 0 or above, not {value!r}")
+    return value
+
+
+def _yes(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def _path(name: str, value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"{name} must be the path of a file, not {value!r}")
+    return os.fspath(value)
+
+
+def _ignore(name: str, value: Any) -> str | None:
+    return "ignore" if _yes(name, value) else None
+
+
+def _serde(name: str, value: Any) -> int:
+    """What pymemcache's own make of a value: pickles as here, and compression above a length."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if kind == "pymemcache.serde.PickleSerde":
+        version = getattr(value, "_serialize_func", None)
+        if version is None or getattr(version, "keywords", {}).get("pickle_version", 5) >= 4:
+            return 0
+    if kind == "pymemcache.serde.CompressedSerde" and value._compress is zlib.compress:
+        _serde(name, value._serde)
+        return _whole(name, value._min_compress_len)
+    raise ValueError(
+        f"{name} is refused: values are written as pymemcache's PickleSerde and CompressedSerde do"
+    )
 
 
 #: Ours: the field, and what reads the value.
 OURS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "DISTRIBUTION": ("distribution", _distribution),
-    "ABSENT_NODES": ("raise_absent", _absent),
+    "ABSENT_NODES": ("absent", _one_of("miss", "raise", "silent", "ignore")),
+    "COMPRESS_MIN_LENGTH": ("compress_min_length", _whole),
+    "TLS": ("tls", _yes),
+    "TLS_CA": ("tls_ca", _path),
+    "TLS_CERTIFICATE": ("tls_certificate", _path),
+    "TLS_KEY": ("tls_key", _path),
+    "TLS_VERIFY": ("tls_verify", _one_of("full", "chain", "nothing")),
     "USERNAME": ("username", _text),
     "PASSWORD": ("password", _text),
     "CONNECT_LIMIT": ("connect_limit", _seconds),
@@ -98,6 +167,7 @@ NEVER_MOVES = (
     "keys of a node that cannot be reached do not move to others, where old values would be found again; "
     "ABSENT_NODES says what they do instead"
 )
+TIMERS_ARE_PYMEMCACHES = "retry_attempts and dead_timeout belong to the distribution of pymemcache"
 NOT_A_CLIENT = "there is no such object here: hotclub has its own client"
 SASL = (
     "SASL belongs to the binary protocol, which memcached gives up; a server that was started with -Y takes "
@@ -117,17 +187,19 @@ PYMEMCACHE: dict[str, tuple[str, Callable[[str, Any], Any]] | str | None] = {
     "socket_keepalive": None,
     "allow_unicode_keys": None,
     "encoding": None,
-    "ignore_exc": None,
+    "ignore_exc": ("absent", _ignore),
     "default_noreply": None,
-    "retry_attempts": NEVER_MOVES,
-    "dead_timeout": NEVER_MOVES,
+    "retry_attempts": ("retry_attempts", _whole),
+    "dead_timeout": ("dead_timeout", _seconds),
     "hasher": "DISTRIBUTION names the rules that there are",
-    "serde": "values are written as pymemcache's own serde writes them",
+    "serde": ("compress_min_length", _serde),
     "serializer": "values are written as pymemcache's own serde writes them",
     "deserializer": "values are read as pymemcache's own serde reads them",
     "key_prefix": "KEY_PREFIX of the alias does that",
     "socket_module": NOT_A_CLIENT,
-    "tls_context": "an SSLContext cannot be read by another TLS library",
+    "tls_context": (
+        "an SSLContext cannot be read by another TLS library: TLS, TLS_CA and their like say the same"
+    ),
     "client_class": NOT_A_CLIENT,
 }
 #: pylibmc's behaviors. Times are in milliseconds, those of sockets in microseconds.
@@ -165,11 +237,23 @@ def memcached_options(
             raise ValueError(f"OPTIONS must be a dict, not a {type(given).__name__}")
         for option, value in given.items():
             options = _read(options, str(option), value, library)
-        if (options.username is None) != (options.password is None):
-            raise ValueError("USERNAME and PASSWORD belong together")
+        _check(options)
     except ValueError as error:
         raise ImproperlyConfigured(f"hotclub: {name} at {location!r}: {error}") from error
     return options
+
+
+def _check(options: MemcachedOptions) -> None:
+    if (options.username is None) != (options.password is None):
+        raise ValueError("USERNAME and PASSWORD belong together")
+    if options.tls_key is not None and options.tls_certificate is None:
+        raise ValueError("TLS_KEY needs TLS_CERTIFICATE")
+    files = (options.tls_ca, options.tls_certificate, options.tls_key)
+    if not options.tls and (any(files) or options.tls_verify != "full"):
+        raise ValueError("TLS_ options need TLS: True")
+    has_timers = options.retry_attempts is not None or options.dead_timeout is not None
+    if has_timers and options.distribution != "pymemcache":
+        raise ValueError(TIMERS_ARE_PYMEMCACHES)
 
 
 def _servers(location: Any) -> tuple[str, ...]:
@@ -202,7 +286,10 @@ def _read(options: MemcachedOptions, option: str, value: Any, library: str) -> M
     if meaning is None or value is None:
         return options
     field, read = meaning
-    return replace(options, **{field: read(option, value)})
+    read_value = read(option, value)
+    # What one of ours says counts before what one of the library's means.
+    given = getattr(options, field) if field == "absent" else None
+    return replace(options, **{field: read_value if given is None else given})
 
 
 def _read_pylibmc(options: MemcachedOptions, option: str, value: Any) -> MemcachedOptions:

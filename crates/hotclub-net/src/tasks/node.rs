@@ -147,6 +147,15 @@ impl<T: Terms> Node<T> {
         }
     }
 
+    /// What was heard over one of its connections makes no sense: none of those that wait is used again.
+    #[cold]
+    pub fn distrust(&self) {
+        if let Some(shelf) = self.shelves.existing() {
+            let idle = std::mem::take(&mut *shelf.idle.lock());
+            drop(idle);
+        }
+    }
+
     /// How many connections wait to be used, in all runtimes.
     pub fn connections(&self) -> usize {
         self.shelves.sum(|shelf| shelf.idle.lock().len())

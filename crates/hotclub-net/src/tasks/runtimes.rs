@@ -84,6 +84,12 @@ impl<T: Send + Sync + 'static> Runtimes<T> {
         Ok(Of(room))
     }
 
+    /// The same if there is one already.
+    pub fn existing(&self) -> Option<Of<T>> {
+        let runtime = Handle::try_current().ok()?.id();
+        self.rooms.lock().iter().find(|room| room.runtime == runtime).cloned().map(Of)
+    }
+
     /// The states of all runtimes, summed up.
     pub fn sum(&self, count: impl Fn(&T) -> usize) -> usize {
         let rooms: Vec<_> = self.rooms.lock().clone();

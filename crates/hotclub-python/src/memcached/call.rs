@@ -1,16 +1,14 @@
 //! What the verbs of Memcached have at hand: settings, full keys, and a fleet to ask.
-use super::collect::{Collect, Collected};
 use super::fleet::Fleet;
-use super::{Maybe, Memcached, value};
+use super::{Maybe, Memcached};
 use crate::cache::{Backend, Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::life::Given;
 use crate::names::name;
 use crate::settings::django;
-use hotclub::{Life, remote::IntoError};
-use hotclub_memcached::request::{Mode, Store};
-use hotclub_memcached::verb::{Item, Verb, Write};
-use hotclub_memcached::{AbsentNodes, Effect, Key, Problem, Stored};
+use hotclub::Life;
+use hotclub_memcached::verb::Verb;
+use hotclub_memcached::{AbsentNodes, Key};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
@@ -59,13 +57,13 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     #[cold]
-    pub(super) fn invalid(&self, text: &str) -> PyErr {
+    fn invalid(&self, text: &str) -> PyErr {
         let error = hotclub::Error::new(hotclub::ErrorKind::InvalidKey, text).at("memcached", "key");
         crate::remote::errors::exception(self.py(), &error, self.fleet.library)
     }
 
     pub(super) fn checked<'k>(&self, key: &'k str) -> PyResult<Key<'k>> {
-        Key::new(key).map_err(|bad| self.invalid(&format!("{key:?}: {bad}")))
+        Key::new(key).map_err(|bad| self.fleet.bad_key(self.py(), key, bad))
     }
 
     /// Asks, without the GIL.
@@ -79,50 +77,6 @@ impl<'a, 'py> Call<'a, 'py> {
 
     pub(super) fn absent(&self) -> AbsentNodes {
         self.fleet.client.config().absent
-    }
-
-    /// What is stored under these keys.
-    pub(super) fn read(&self, keys: &[Key<'_>]) -> PyResult<Collected> {
-        let found = self.ask(&Collect { keys, absent: self.absent() })?;
-        let hits = found.spans.iter().flatten().count();
-        self.fleet.count(hits, found.spans.len() - hits);
-        Ok(found)
-    }
-
-    pub(super) fn write(
-        &self,
-        verb: &'static str,
-        key: &Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
-        timeout: &Given<'py>,
-        mode: Mode,
-    ) -> PyResult<Stored> {
-        let full = self.key(key)?;
-        let mut bytes = Vec::new();
-        let flags = value::dump(value, self.fleet.writer, &mut bytes)?;
-        let store = Store::new(flags, self.exptime(timeout)?).mode(mode);
-        let items = [Item { key: self.checked(&full)?, value: &bytes, store }];
-        // A server drops the entry that a value too large was meant for, though the value was only to be added.
-        if mode == Mode::Add && bytes.len() >= NEARLY_MOST_VALUE {
-            let there =
-                self.ask(&Collect { keys: std::slice::from_ref(&items[0].key), absent: AbsentNodes::Raise })?;
-            if there.get(0).is_some() {
-                return Ok(Stored::No);
-            }
-        }
-        let stored = self.ask(&Write { name: verb, items: &items, absent: self.absent() })?.pop();
-        stored.unwrap_or(Ok(Stored::Absent)).map_err(|problem| self.refused(verb, problem, &items[0].key))
-    }
-
-    #[cold]
-    pub(super) fn refused(&self, verb: &'static str, problem: Problem, key: &Key<'_>) -> PyErr {
-        let place = self.fleet.client.place_of(key);
-        let error = if is_too_large(&problem) {
-            hotclub::Error::new(hotclub::ErrorKind::TooLarge, TOO_LARGE).at("memcached", verb).in_place(place)
-        } else {
-            problem.into_error("memcached", verb, Effect::Idempotent, &place)
-        };
-        crate::remote::errors::exception(self.py(), &error, self.fleet.library)
     }
 
     /// Django's `get_backend_timeout`: 0 never ends, below 0 ends at once, beyond 30 days is a point in time.
@@ -155,14 +109,6 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 }
 
-/// The server's usual limit, less by more than a key and what is noted beside it.
-const NEARLY_MOST_VALUE: usize = (1 << 20) - 1024;
-const TOO_LARGE: &str = "the value is larger than the server takes (-I), and what it was to replace is gone";
-
-fn is_too_large(problem: &Problem) -> bool {
-    matches!(problem, Problem::Refused(text) if text.contains("too large"))
-}
-
 fn sent(seconds: i64) -> i64 {
     const MOST_RELATIVE: i64 = 30 * 86_400;
     match seconds {
@@ -176,7 +122,7 @@ fn sent(seconds: i64) -> i64 {
 }
 
 impl<'py> Call<'_, 'py> {
-    pub(super) fn all(&self, keys: &Bound<'py, PyAny>) -> PyResult<Keys<'py>> {
+    pub(super) fn all(&self, keys: &Bound<'py, PyAny>) -> PyResult<Keys> {
         let mut all = Keys::default();
         for key in keys.try_iter()? {
             self.push(&mut all, key?)?;
@@ -184,17 +130,18 @@ impl<'py> Call<'_, 'py> {
         Ok(all)
     }
 
-    pub(super) fn push(&self, all: &mut Keys<'py>, key: Bound<'py, PyAny>) -> PyResult<()> {
+    pub(super) fn push(&self, all: &mut Keys, key: Bound<'py, PyAny>) -> PyResult<()> {
         self.push_key(&key, &mut all.full)?;
         all.ends.push(all.full.len());
-        all.typed.push(key);
+        all.typed.push(key.unbind());
         Ok(())
     }
 
-    pub(super) fn checked_all<'k>(&self, keys: &'k Keys<'py>) -> PyResult<Vec<Key<'k>>> {
+    /// Keys out of one piece.
+    pub(super) fn checked_all<'k>(&self, full: &'k str, ends: &[usize]) -> PyResult<Vec<Key<'k>>> {
         let mut start = 0;
-        let key = |&end: &usize| self.checked(&keys.full[std::mem::replace(&mut start, end)..end]);
-        keys.ends.iter().map(key).collect()
+        let key = |&end: &usize| self.checked(&full[std::mem::replace(&mut start, end)..end]);
+        ends.iter().map(key).collect()
     }
 
     /// Goes through the pairs of a mapping.
@@ -217,8 +164,8 @@ impl<'py> Call<'_, 'py> {
 
 /// Keys as the caller typed them, and the full ones in one piece.
 #[derive(Default)]
-pub(super) struct Keys<'py> {
-    pub(super) typed: Vec<Bound<'py, PyAny>>,
+pub(super) struct Keys {
+    pub(super) typed: Vec<Py<PyAny>>,
     pub(super) full: String,
     pub(super) ends: Vec<usize>,
 }

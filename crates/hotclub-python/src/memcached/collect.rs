@@ -1,14 +1,21 @@
 //! Values as they were stored, in one buffer: they become objects when the GIL is held again.
 use hotclub_memcached::reply::Reply;
 use hotclub_memcached::request::{Batch, Get};
-use hotclub_memcached::verb::{Verb, read_gets, refused, write_gets};
+use hotclub_memcached::verb::{Part, Verb, owned, read_gets, refused, write_gets};
 use hotclub_memcached::{AbsentNodes, Effect, Key, Problem};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Reads entries into one buffer.
 pub(super) struct Collect<'a> {
-    pub(super) keys: &'a [Key<'a>],
+    pub(super) keys: Cow<'a, [Key<'a>]>,
     pub(super) absent: AbsentNodes,
+}
+
+impl Collect<'_> {
+    pub(super) fn into_owned(self) -> Collect<'static> {
+        Collect { keys: owned(self.keys), absent: self.absent }
+    }
 }
 
 #[derive(Default)]
@@ -42,10 +49,10 @@ impl Verb for Collect<'_> {
     fn write(&self, request: usize, batch: &mut Batch) {
         batch.get(&self.keys[request], Get::default());
     }
-    fn write_part(&self, requests: &[usize], batch: &mut Batch) -> usize {
+    fn write_part(&self, requests: &[usize], batch: &mut Batch, _plainly: bool) -> usize {
         write_gets(self, requests, batch)
     }
-    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Collected) -> Result<(), Problem> {
+    fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Collected) -> Result<Part, Problem> {
         read_gets(self, requests, bytes, answer)
     }
     fn start(&self) -> Collected {

@@ -1,8 +1,12 @@
 //! What all cache objects of one configuration share in this process: a client with its pools, and habits.
-use super::value::Writer;
-use crate::remote::errors;
+use super::speech::Meta;
+use super::value::{Library, Writer};
+use crate::door::Doors;
+use crate::remote::{errors, news};
 use hotclub::remote::IntoError;
-use hotclub_memcached::{AbsentNodes, Change, Client, Config, DEFAULT_PORT, Error, Login, Server};
+use hotclub_memcached::{
+    AbsentNodes, BadKey, Client, Config, DEFAULT_PORT, Error, Leave, Login, Server, Tls, TlsFiles, Verify,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,6 +18,7 @@ use std::time::Duration;
 /// One configuration.
 pub(crate) struct Fleet {
     pub(crate) client: Client,
+    pub(crate) doors: Doors<Meta>,
     pub(crate) writer: Writer,
     /// The library whose exceptions people catch.
     pub(crate) library: &'static str,
@@ -55,7 +60,20 @@ fn make(options: &Bound<'_, PyDict>) -> PyResult<Fleet> {
     let mut config = Config::new(servers.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     let distribution: String = get(options, "distribution")?;
     config.distribution = distribution.parse().map_err(PyValueError::new_err)?;
-    config.absent = if get(options, "raise_absent")? { AbsentNodes::Raise } else { AbsentNodes::Miss };
+    config.absent = match get::<String>(options, "absent")?.as_str() {
+        "raise" => AbsentNodes::Raise,
+        "silent" => AbsentNodes::Silent,
+        "ignore" => AbsentNodes::Ignore,
+        _ => AbsentNodes::Miss,
+    };
+    let leave: Option<(u32, f64)> = get(options, "leave")?;
+    config.leave = leave
+        .map(|(attempts, dead)| {
+            let dead = Duration::try_from_secs_f64(dead).map_err(|error| wrong(&error))?;
+            Ok::<_, PyErr>(Leave { attempts, dead })
+        })
+        .transpose()?;
+    config.tls = get::<Option<TlsGiven>>(options, "tls")?.map(tls).transpose()?;
     let login: Option<(String, String)> = get(options, "login")?;
     config.login = login.map(|(username, password)| Login { username, password });
     config.connect_limit = seconds(options, "connect_limit")?;
@@ -63,18 +81,35 @@ fn make(options: &Bound<'_, PyDict>) -> PyResult<Fleet> {
     config.pool_limit = seconds(options, "pool_limit")?;
     config.pool_size = get(options, "pool_size")?;
     config.rest = seconds(options, "rest")?;
-    config.listener = Some(Arc::new(|change: &Change<'_>| Python::attach(|py| log(py, change))));
+    config.listener = Some(news::listener("memcached"));
     let pylibmc = get::<String>(options, "writer")? == "pylibmc";
+    let library = if pylibmc { Library::Pylibmc } else { Library::Pymemcache };
+    let compress_min_length = get(options, "compress_min_length")?;
     Ok(Fleet {
         client: Client::new(config).map_err(|error| match error {
             Error::Config(error) => wrong(&error),
             error => wrong(&error),
         })?,
-        writer: if pylibmc { Writer::Pylibmc } else { Writer::Pymemcache },
+        doors: Doors::default(),
+        writer: Writer { library, compress_min_length },
         library: if pylibmc { "pylibmc" } else { "pymemcache" },
         hits: AtomicU64::new(0),
         misses: AtomicU64::new(0),
     })
+}
+
+/// Files: of authorities, of our certificate, of its key; and how much is verified.
+type TlsGiven = (Option<String>, Option<String>, Option<String>, String);
+
+fn tls((ca, certificate, key, verify): TlsGiven) -> PyResult<Tls> {
+    let verify = match verify.as_str() {
+        "nothing" => Verify::Nothing,
+        "chain" => Verify::Chain,
+        _ => Verify::Full,
+    };
+    let file = |name: Option<String>| name.map(Into::into);
+    let files = TlsFiles { ca: file(ca), certificate: file(certificate), key: file(key), verify };
+    Tls::new(&files).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 fn get<'py, T>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T>
@@ -90,22 +125,16 @@ fn seconds(options: &Bound<'_, PyDict>, name: &str) -> PyResult<Duration> {
     Duration::try_from_secs_f64(get(options, name)?).map_err(error)
 }
 
-/// One line for each change of state, under `hotclub.memcached`. A logger that fails must not fail a cache.
-fn log(py: Python<'_>, change: &Change<'_>) {
-    let method = if matches!(change, Change::Down(..)) { "warning" } else { "info" };
-    let told = py
-        .import("logging")
-        .and_then(|logging| logging.call_method1("getLogger", ("hotclub.memcached",)))
-        .and_then(|logger| logger.call_method1(method, ("%s", change.to_string())));
-    if let Err(error) = told {
-        error.write_unraisable(py, None);
-    }
-}
-
 impl Fleet {
     pub(crate) fn count(&self, found: usize, missed: usize) {
         self.hits.fetch_add(found as u64, Relaxed);
         self.misses.fetch_add(missed as u64, Relaxed);
+    }
+
+    #[cold]
+    pub(crate) fn bad_key(&self, py: Python<'_>, key: &str, bad: BadKey) -> PyErr {
+        let error = hotclub::Error::new(hotclub::ErrorKind::InvalidKey, format!("{key:?}: {bad}"));
+        errors::exception(py, &error.at("memcached", "key"), self.library)
     }
 
     #[cold]

@@ -1,23 +1,25 @@
-//! Memcached for Django: the blocking verbs, over the fleet of a configuration.
+//! Memcached for Django: the verbs through both doors, over the fleet of a configuration.
 mod call;
+mod carry;
 mod collect;
 mod fleet;
+mod speech;
 mod value;
+mod verbs;
 
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
-use crate::trace::{Told, action, repr, traced};
-use call::{Call, Keys};
+use crate::trace::{Told, action, later, later_quietly, repr, traced};
+use call::Call;
+use carry::Door;
 pub(crate) use fleet::Fleet;
 use hotclub::trace::is_on;
-use hotclub_memcached::reply::Tokens;
-use hotclub_memcached::request::{Get, Mode, Store};
-use hotclub_memcached::verb::{Count, Delete, Item, Read, Touch, Write};
-use hotclub_memcached::{Problem, Stored};
-use pyo3::exceptions::PyValueError;
+use hotclub_memcached::request::Mode;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
+pub(crate) use speech::MemcachedLink;
 use std::sync::atomic::Ordering::Relaxed;
+pub(crate) use value::warm;
 
 type Maybe<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
@@ -26,6 +28,7 @@ type Object<'py> = PyResult<Bound<'py, PyAny>>;
 #[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]
 pub(crate) struct Memcached;
 
+/// Each verb twice: for the blocking door, and with `_a` in front for the door of the event loop.
 #[pymethods]
 impl Memcached {
     #[new]
@@ -43,24 +46,6 @@ impl Memcached {
         Ok(())
     }
 
-    #[pyo3(signature = (key, default = None, version = None))]
-    fn get<'py>(
-        slf: &Bound<'py, Self>,
-        key: &Bound<'py, PyAny>,
-        default: Option<Bound<'py, PyAny>>,
-        version: Maybe<'_, 'py>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let full = call.key(key)?;
-            let found = call.read(&[call.checked(&full)?])?;
-            found.get(0).map(|(flags, bytes)| value::load(slf.py(), flags, bytes)).transpose()
-        };
-        let tell = |got: &Option<Bound<'py, PyAny>>| Told::Get(got.as_ref().map_or("None".into(), repr));
-        let got = if is_on() { traced(slf, || action("get", key), verb, tell)? } else { verb()? };
-        Ok(got.or(default))
-    }
-
     #[pyo3(
         signature = (key, value, timeout = Given::Nothing, version = None),
         text_signature = "($self, key, value, timeout=..., version=None)"
@@ -71,13 +56,24 @@ impl Memcached {
         value: &Bound<'py, PyAny>,
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<()> {
-        let verb = || Call::new(slf, version)?.write("set", key, value, &timeout, Mode::Set);
-        if is_on() {
-            traced(slf, || action("set", key), verb, tell_stored).map(drop)
-        } else {
-            verb().map(drop)
-        }
+    ) -> Object<'py> {
+        let verb = || {
+            Call::new(slf, version)?.write(Door::Blocking, "set", key, value, &timeout, Mode::Set, is_on())
+        };
+        told(slf, || action("set", key), verb, tell_set).map(|_| slf.py().None().into_bound(slf.py()))
+    }
+
+    #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None))]
+    fn _aset<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future =
+            Call::new(slf, version)?.write(Door::Loop, "set", key, value, &timeout, Mode::Set, is_on());
+        told_quietly_later(slf, || action("set", key), "stored", future)
     }
 
     #[pyo3(
@@ -90,10 +86,24 @@ impl Memcached {
         value: &Bound<'py, PyAny>,
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<bool> {
-        let verb = || Call::new(slf, version)?.write("add", key, value, &timeout, Mode::Add);
-        let stored = if is_on() { traced(slf, || action("add", key), verb, tell_stored)? } else { verb()? };
-        Ok(stored == Stored::Yes)
+    ) -> Object<'py> {
+        let verb = || {
+            Call::new(slf, version)?.write(Door::Blocking, "add", key, value, &timeout, Mode::Add, is_on())
+        };
+        told(slf, || action("add", key), verb, tell_added)
+    }
+
+    #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None))]
+    fn _aadd<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future =
+            Call::new(slf, version)?.write(Door::Loop, "add", key, value, &timeout, Mode::Add, is_on());
+        told_later(slf, || action("add", key), "written", future)
     }
 
     #[pyo3(
@@ -105,72 +115,79 @@ impl Memcached {
         key: &Bound<'py, PyAny>,
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<bool> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let full = call.key(key)?;
-            call.ask(&Touch { key: call.checked(&full)?, exptime: call.exptime(&timeout)? })
-        };
-        if is_on() { traced(slf, || action("touch", key), verb, truth) } else { verb() }
+    ) -> Object<'py> {
+        let verb = || Call::new(slf, version)?.touch(Door::Blocking, key, &timeout);
+        told(slf, || action("touch", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, timeout = Given::Nothing, version = None))]
+    fn _atouch<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.touch(Door::Loop, key, &timeout);
+        told_later(slf, || action("touch", key), "output", future)
     }
 
     #[pyo3(signature = (key, version = None))]
-    fn delete<'py>(
+    fn delete<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>, version: Maybe<'_, 'py>) -> Object<'py> {
+        let verb = || Call::new(slf, version)?.delete(Door::Blocking, key);
+        told(slf, || action("delete", key), verb, tell_deleted)
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn _adelete<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<bool> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let full = call.key(key)?;
-            Ok(call.ask(&Delete { keys: &[call.checked(&full)?], cas: None })? > 0)
-        };
-        let tell = |was: &bool| Told::Set(if *was { "deleted" } else { "nothing to delete" }.into());
-        if is_on() { traced(slf, || action("delete", key), verb, tell) } else { verb() }
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.delete(Door::Loop, key);
+        told_later(slf, || action("delete", key), "deleted", future)
     }
 
     /// Whether there is an entry.
     #[pyo3(signature = (key, version = None))]
-    fn has_key<'py>(
+    fn has_key<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>, version: Maybe<'_, 'py>) -> Object<'py> {
+        let verb = || Call::new(slf, version)?.has_key(Door::Blocking, key);
+        told(slf, || action("has_key", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, version = None))]
+    fn _ahas_key<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<bool> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let full = call.key(key)?;
-            let get = Get::default().without_value();
-            let keys = [call.checked(&full)?];
-            let there = |_: &[u8], _: Tokens<'_>| Ok::<_, Problem>(());
-            let found = call.ask(&Read { keys: &keys, get, absent: call.absent(), found: there })?;
-            Ok(found.first().is_some_and(Option::is_some))
-        };
-        if is_on() { traced(slf, || action("has_key", key), verb, truth) } else { verb() }
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.has_key(Door::Loop, key);
+        told_later(slf, || action("has_key", key), "output", future)
     }
 
     /// Add `delta` to the number and return the sum, from 0 to 2**64 - 1; ValueError if there is none.
-    #[pyo3(signature = (key, delta = 1, version = None), text_signature = "($self, key, delta=1, version=None)")]
+    #[pyo3(
+        signature = (key, delta = 1, version = None),
+        text_signature = "($self, key, delta=1, version=None)"
+    )]
     fn incr<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         delta: i128,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<u64> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let full = call.key(key)?;
-            let amount = u64::try_from(delta.unsigned_abs());
-            let amount =
-                amount.map_err(|_| PyValueError::new_err(format!("{delta} does not fit into 64 bits")))?;
-            let count = Count { key: call.checked(&full)?, delta: amount, down: delta < 0 };
-            let sum = call.ask(&count)?;
-            sum.ok_or_else(|| PyValueError::new_err(format!("Key '{full}' not found")))
-        };
-        if is_on() {
-            traced(slf, || action("incr", key), verb, |sum| Told::Output(sum.to_string()))
-        } else {
-            verb()
-        }
+    ) -> Object<'py> {
+        let verb = || Call::new(slf, version)?.incr(Door::Blocking, key, delta);
+        told(slf, || action("incr", key), verb, tell_output)
+    }
+
+    #[pyo3(signature = (key, delta = 1, version = None))]
+    fn _aincr<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        delta: i128,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.incr(Door::Loop, key, delta);
+        told_later(slf, || action("incr", key), "output", future)
     }
 
     /// Read many values: those that are there, by the caller's keys.
@@ -180,23 +197,18 @@ impl Memcached {
         keys: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        let verb = || {
-            let (call, py) = (Call::new(slf, version)?, slf.py());
-            let keys = call.all(keys)?;
-            let found = call.read(&call.checked_all(&keys)?)?;
-            let dict = PyDict::new(py);
-            for (place, key) in keys.typed.iter().enumerate() {
-                if let Some((flags, bytes)) = found.get(place) {
-                    dict.set_item(key, value::load(py, flags, bytes)?)?;
-                }
-            }
-            Ok(dict.into_any())
-        };
-        if is_on() {
-            traced(slf, || action("get_many", keys), verb, |found| Told::Get(repr(found)))
-        } else {
-            verb()
-        }
+        let verb = || Call::new(slf, version)?.get_many(Door::Blocking, keys);
+        told(slf, || action("get_many", keys), verb, tell_got)
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn _aget_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.get_many(Door::Loop, keys);
+        told_later(slf, || action("get_many", keys), "got", future)
     }
 
     /// Store many values; the keys that could not be stored.
@@ -210,41 +222,19 @@ impl Memcached {
         timeout: Given<'py>,
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
-        let verb = || {
-            let (call, py) = (Call::new(slf, version)?, slf.py());
-            let mut keys = Keys::default();
-            let mut bytes = Vec::new();
-            let mut values = Vec::new();
-            call.each_of(data, |key, value| {
-                call.push(&mut keys, key)?;
-                let start = bytes.len();
-                let flags = value::dump(&value, call.fleet.writer, &mut bytes)?;
-                values.push((flags, start..bytes.len()));
-                Ok(())
-            })?;
-            let exptime = if values.is_empty() { 0 } else { call.exptime(&timeout)? };
-            let checked = call.checked_all(&keys)?;
-            let mut items = Vec::with_capacity(values.len());
-            for (key, (flags, span)) in checked.into_iter().zip(values) {
-                items.push(Item { key, value: &bytes[span], store: Store::new(flags, exptime) });
-            }
-            let stored = call.ask(&Write { name: "set_many", items: &items, absent: call.absent() })?;
-            let failed = PyList::empty(py);
-            for (key, stored) in keys.typed.iter().zip(stored) {
-                if !matches!(stored, Ok(Stored::Yes)) {
-                    failed.append(key)?;
-                }
-            }
-            Ok(failed.into_any())
-        };
-        let tell = |failed: &Bound<'py, PyAny>| {
-            Told::Set(if failed.is_truthy().unwrap_or(false) {
-                format!("not stored: {}", repr(failed))
-            } else {
-                "stored".into()
-            })
-        };
-        if is_on() { traced(slf, || action("set_many", data), verb, tell) } else { verb() }
+        let verb = || Call::new(slf, version)?.set_many(Door::Blocking, data, &timeout);
+        told(slf, || action("set_many", data), verb, tell_many)
+    }
+
+    #[pyo3(signature = (data, timeout = Given::Nothing, version = None))]
+    fn _aset_many<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+        timeout: Given<'py>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.set_many(Door::Loop, data, &timeout);
+        told_later(slf, || action("set_many", data), "stored_many", future)
     }
 
     /// Remove many entries.
@@ -253,56 +243,148 @@ impl Memcached {
         slf: &Bound<'py, Self>,
         keys: &Bound<'py, PyAny>,
         version: Maybe<'_, 'py>,
-    ) -> PyResult<()> {
-        let verb = || {
-            let call = Call::new(slf, version)?;
-            let keys = call.all(keys)?;
-            call.ask(&Delete { keys: &call.checked_all(&keys)?, cas: None })
-        };
-        let tell = |count: &u64| Told::Set(format!("{count} deleted"));
-        if is_on() {
-            traced(slf, || action("delete_many", keys), verb, tell).map(drop)
-        } else {
-            verb().map(drop)
+    ) -> Object<'py> {
+        let verb = || Call::new(slf, version)?.delete_many(Door::Blocking, keys, is_on());
+        told(slf, || action("delete_many", keys), verb, tell_removed)
+            .map(|_| slf.py().None().into_bound(slf.py()))
+    }
+
+    #[pyo3(signature = (keys, version = None))]
+    fn _adelete_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let future = Call::new(slf, version)?.delete_many(Door::Loop, keys, is_on());
+        told_quietly_later(slf, || action("delete_many", keys), "deleted_many", future)
+    }
+
+    #[pyo3(signature = (key, default = None, version = None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Py<PyAny>>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        if !is_on() {
+            return Call::new(slf, version)?.get(Door::Blocking, key, default);
         }
+        // A miss is None in the table, whatever its default.
+        let missing = slf.py().get_type::<PyAny>().call0()?;
+        let verb = || Call::new(slf, version)?.get(Door::Blocking, key, Some(missing.clone().unbind()));
+        let tell =
+            |got: &Bound<'py, PyAny>| if got.is(&missing) { Told::Get("None".into()) } else { tell_got(got) };
+        let got = traced(slf, || action("get", key), verb, tell)?;
+        if !got.is(&missing) {
+            return Ok(got);
+        }
+        Ok(default.unwrap_or_else(|| slf.py().None()).into_bound(slf.py()))
+    }
+
+    #[pyo3(signature = (key, default = None, version = None))]
+    fn _aget<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Py<PyAny>>,
+        version: Maybe<'_, 'py>,
+    ) -> Object<'py> {
+        let call = Call::new(slf, version)?;
+        if !is_on() {
+            return call.get(Door::Loop, key, default);
+        }
+        let missing = slf.py().get_type::<PyAny>().call0()?;
+        let future = call.get(Door::Loop, key, Some(missing.clone().unbind()))?;
+        crate::trace::later_get(slf, &action("get", key), future, missing, default)
     }
 
     /// Remove everything from all nodes, whoever wrote it.
-    fn clear(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let verb = || {
-            let (call, py) = (Call::new(slf, None)?, slf.py());
-            let client = &call.fleet.client;
-            py.detach(|| client.flush_all()).map_err(|error| call.fleet.exception(py, error))
-        };
-        if is_on() {
-            traced(slf, || "clear()".to_owned(), verb, |()| Told::Set("all removed".into()))
-        } else {
-            verb()
-        }
+    fn clear<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        let verb = || Call::new(slf, None)?.clear(Door::Blocking);
+        told(slf, || "clear()".to_owned(), verb, |_| Told::Set("all removed".into()))
+    }
+
+    fn _aclear<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        told_later(slf, || "clear()".to_owned(), "cleared", Call::new(slf, None)?.clear(Door::Loop))
+    }
+
+    /// Connections of this process: those of the pool, and those of event loops.
+    fn _connections(slf: &Bound<'_, Self>) -> PyResult<(usize, usize)> {
+        let fleet = Call::new(slf, None)?.fleet;
+        Ok((fleet.client.connections(), fleet.doors.connections()))
     }
 
     /// The counters of this configuration in this process.
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let call = Call::new(slf, None)?;
+        let fleet = Call::new(slf, None)?.fleet;
         let dict = PyDict::new(slf.py());
-        dict.set_item("hits", call.fleet.hits.load(Relaxed))?;
-        dict.set_item("misses", call.fleet.misses.load(Relaxed))?;
-        dict.set_item("connections", call.fleet.client.connections())?;
+        dict.set_item("hits", fleet.hits.load(Relaxed))?;
+        dict.set_item("misses", fleet.misses.load(Relaxed))?;
+        dict.set_item("connections", fleet.client.connections() + fleet.doors.connections())?;
         Ok(dict)
     }
 }
 
-fn tell_stored(stored: &Stored) -> Told {
-    Told::Set(
-        match stored {
-            Stored::Yes => "stored",
-            Stored::Absent => "not stored: the node is not there",
-            _ => "not stored: it exists",
-        }
-        .into(),
-    )
+/// A verb as a step of the execution table, if one is being recorded.
+#[inline]
+fn told<'py>(
+    slf: &Bound<'py, Memcached>,
+    action: impl FnOnce() -> String,
+    verb: impl FnOnce() -> Object<'py>,
+    tell: impl FnOnce(&Bound<'py, PyAny>) -> Told,
+) -> Object<'py> {
+    if is_on() { traced(slf, action, verb, tell) } else { verb() }
 }
 
-fn truth(value: &bool) -> Told {
-    Told::Output(if *value { "True" } else { "False" }.to_owned())
+/// The same for a verb whose answer is on its way: the row is written when it is there.
+#[inline]
+fn told_later<'py>(
+    slf: &Bound<'py, Memcached>,
+    action: impl FnOnce() -> String,
+    kind: &str,
+    future: Object<'py>,
+) -> Object<'py> {
+    if is_on() { later(slf, &action(), kind, future?) } else { future }
+}
+
+/// The same where the caller does not hear what the table does.
+#[inline]
+fn told_quietly_later<'py>(
+    slf: &Bound<'py, Memcached>,
+    action: impl FnOnce() -> String,
+    kind: &str,
+    future: Object<'py>,
+) -> Object<'py> {
+    if is_on() { later_quietly(slf, &action(), kind, future?) } else { future }
+}
+
+fn is_true(object: &Bound<'_, PyAny>) -> bool {
+    object.is_truthy().unwrap_or(false)
+}
+
+fn tell_set(stored: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if is_true(stored) { "stored" } else { "not stored: the node is not there" }.into())
+}
+
+fn tell_added(added: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if is_true(added) { "stored" } else { "not stored: it exists" }.into())
+}
+
+fn tell_deleted(was: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if is_true(was) { "deleted" } else { "nothing to delete" }.into())
+}
+
+fn tell_removed(count: &Bound<'_, PyAny>) -> Told {
+    Told::Set(format!("{count} deleted"))
+}
+
+fn tell_many(failed: &Bound<'_, PyAny>) -> Told {
+    Told::Set(if is_true(failed) { format!("not stored: {}", repr(failed)) } else { "stored".into() })
+}
+
+fn tell_got(found: &Bound<'_, PyAny>) -> Told {
+    Told::Get(repr(found))
+}
+
+fn tell_output(answer: &Bound<'_, PyAny>) -> Told {
+    Told::Output(repr(answer))
 }

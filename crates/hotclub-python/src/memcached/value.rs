@@ -2,6 +2,7 @@
 use crate::names::name;
 use crate::remote::pickled;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 
 const TEXT: u32 = 16;
@@ -12,14 +13,55 @@ const PICKLE: u32 = 1;
 
 /// Whose flags an alias writes. Both are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Writer {
+pub(crate) enum Library {
     Pymemcache,
     Pylibmc,
 }
 
+/// How an alias writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writer {
+    pub(crate) library: Library,
+    /// Values of more bytes are compressed, if that makes them smaller; 0: none are.
+    pub(crate) compress_min_length: usize,
+}
+
+/// Finds what is needed later; see `warm` in `lib.rs`.
+pub(crate) fn warm(py: Python<'_>) -> PyResult<()> {
+    compress(py)?;
+    decompress(py).map(drop)
+}
+
+fn compress(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static COMPRESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    COMPRESS.import(py, "zlib", "compress")
+}
+
+fn decompress(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static DECOMPRESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    DECOMPRESS.import(py, "zlib", "decompress")
+}
+
 /// Puts the bytes of a value behind what is in `to`; its flags. What pickling raises comes out as it is.
 pub(crate) fn dump(value: &Bound<'_, PyAny>, writer: Writer, to: &mut Vec<u8>) -> PyResult<u32> {
-    let pylibmc = writer == Writer::Pylibmc;
+    let start = to.len();
+    let flags = plain(value, writer.library == Library::Pylibmc, to)?;
+    if writer.compress_min_length == 0 || to.len() - start <= writer.compress_min_length {
+        return Ok(flags);
+    }
+    let py = value.py();
+    let compressed = compress(py)?.call1((PyBytes::new(py, &to[start..]),))?;
+    let compressed = compressed.cast::<PyBytes>()?.as_bytes();
+    // pymemcache keeps what did not get smaller as it was, and of two equals takes the compressed one.
+    if compressed.len() > to.len() - start {
+        return Ok(flags);
+    }
+    to.truncate(start);
+    to.extend_from_slice(compressed);
+    Ok(flags | COMPRESSED)
+}
+
+fn plain(value: &Bound<'_, PyAny>, pylibmc: bool, to: &mut Vec<u8>) -> PyResult<u32> {
     if let Some(text) = cast::<PyString>(value, pylibmc) {
         match text.to_str() {
             Ok(utf8) => to.extend_from_slice(utf8.as_bytes()),
@@ -70,7 +112,7 @@ impl<T: PyTypeInfo + pyo3::PyTypeCheck> PyTypeCheckOf<'_> for T {}
 /// The value of these bytes, whoever wrote them. What cannot be read raises what its reader raises.
 pub(crate) fn load<'py>(py: Python<'py>, flags: u32, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     if flags & COMPRESSED != 0 {
-        let inflated = py.import("zlib")?.call_method1("decompress", (PyBytes::new(py, bytes),))?;
+        let inflated = decompress(py)?.call1((PyBytes::new(py, bytes),))?;
         return load(py, flags & !COMPRESSED, inflated.cast::<PyBytes>()?.as_bytes());
     }
     if flags & TEXT != 0 {

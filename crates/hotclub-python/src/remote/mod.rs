@@ -2,18 +2,21 @@
 //!
 //! `plan` says for each verb what is sent and what the replies mean. The blocking door (`run`) sends it over a
 //! socket of the process's pool, with the GIL let go once around the write and the read; the event-loop door
-//! (`door`) over a socket that the running loop owns.
-mod door;
+//! (`speech`, `door`) over a socket that the running loop owns.
+mod detour;
 pub(crate) mod errors;
 mod expiry;
+pub(crate) mod news;
 mod pickle;
 mod plan;
 mod run;
+mod speech;
 mod value;
 mod want;
 mod wire;
 
 use crate::cache::{Backend, Cache};
+use crate::door;
 use crate::life::Given;
 use crate::trace::{Told, action};
 use hotclub::backend::redis::batch::Effect;
@@ -30,7 +33,7 @@ use run::{
 use want::DELETED;
 pub(crate) use wire::{Wire, warm};
 
-pub(crate) use door::Link;
+pub(crate) use speech::Link;
 pub(crate) use value::pickled;
 
 /// The verbs that the classes of remote caches share. Made by them; of no use alone.

@@ -1,14 +1,15 @@
 //! Running a verb: through the blocking door here, or handed to the door of the event loop.
 use super::Remote;
-use super::door;
 use super::errors;
 use super::expiry;
 use super::plan::{Plan, Verb};
+use super::speech;
 use super::want::{Asked, Want};
 use super::wire::{Dialect, Scratch, Wire};
 use crate::cache::{Backend, Cache};
+use crate::door;
 use crate::life::Given;
-use crate::trace::{Told, action, repr, stored, traced};
+use crate::trace::{self, Told, action, repr, stored, traced};
 use hotclub::backend::redis::batch::{Answers, Batch};
 use hotclub::trace::is_on;
 use pyo3::prelude::*;
@@ -52,7 +53,7 @@ pub(super) fn run<'py>(
                 let Scratch { batch, answers, .. } = &mut *scratch;
                 exchange(slf.py(), wire, batch, answers, &want)
             }
-            Door::Loop => door::ask(slf.py(), wire, &scratch.batch, want),
+            Door::Loop => speech::ask(slf.py(), wire, &scratch.batch, want),
         },
         Ok(Plan::Answer(answer)) => match door {
             Door::Blocking => Ok(answer.into_bound(slf.py())),
@@ -177,7 +178,7 @@ pub(super) fn told_later<'py>(
     column: &str,
     future: Object<'py>,
 ) -> Object<'py> {
-    if is_on() { later(slf, &action(), column, future?) } else { future }
+    if is_on() { trace::later(slf, &action(), column, future?) } else { future }
 }
 
 /// The same for `get`: a miss is None in the table, whatever its default.
@@ -190,8 +191,7 @@ pub(super) fn told_get_later<'py>(
 ) -> Object<'py> {
     let missing = slf.py().get_type::<PyAny>().call0()?;
     let future = run(slf, Door::Loop, version, |verb| verb.get(key, Some(missing.clone().unbind())))?;
-    let got = (slf.get_type().name()?, action("get", key), future, missing, default);
-    awaited(slf.py(), "awaited_get")?.call1(got)
+    trace::later_get(slf, &action("get", key), future, missing, default)
 }
 
 /// The same for `delete_many`: the table tells how many there were, also where Django does not want to know.
@@ -202,23 +202,12 @@ pub(super) fn told_delete_many_later<'py>(
     version: Maybe<'_, 'py>,
 ) -> Object<'py> {
     let future = run(slf, Door::Loop, version, |verb| verb.delete_many_counted(keys))?;
-    let tells = wire(slf.as_super())?.habits.dialect == Dialect::DjangoRedis;
-    let counted = (slf.get_type().name()?, action("delete_many", keys), future, tells);
-    awaited(slf.py(), "awaited_delete_many")?.call1(counted)
-}
-
-fn awaited<'py>(py: Python<'py>, name: &str) -> Object<'py> {
-    py.import("hotclub.tracing")?.getattr(name)
-}
-
-#[cold]
-fn later<'py>(
-    slf: &Bound<'py, Remote>,
-    action: &str,
-    column: &str,
-    future: Bound<'py, PyAny>,
-) -> Object<'py> {
-    awaited(slf.py(), "awaited")?.call1((slf.get_type().name()?, action, column, future))
+    let action = action("delete_many", keys);
+    if wire(slf.as_super())?.habits.dialect == Dialect::DjangoRedis {
+        trace::later(slf, &action, "deleted_many", future)
+    } else {
+        trace::later_quietly(slf, &action, "deleted_many", future)
+    }
 }
 
 pub(super) fn tell_output(object: &Bound<'_, PyAny>) -> Told {

@@ -1,22 +1,23 @@
 //! What all cache objects of one configuration share in this process: a client with its pools, and the codec.
-use super::door::Doors;
 use super::errors;
+use super::news;
+use super::speech::Resp;
 use super::value::Codec;
+use crate::door::{self, Doors};
 use crate::settings::of_remote;
 use hotclub::backend::redis::batch::{Answers, Batch};
-use hotclub::backend::redis::config::{Change, DEFAULT_PORT, Layout, Login, ReadFrom};
+use hotclub::backend::redis::config::{DEFAULT_PORT, Layout, Login, ReadFrom};
 use hotclub::backend::redis::server::Server;
 use hotclub::backend::redis::tls::{Tls, TlsFiles, Verify};
 use hotclub::backend::redis::{Client, RedisConfig};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Whose habits an alias has: bytes, units of time and return values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +49,7 @@ pub(crate) struct Wire {
     pub(crate) client: Arc<Client>,
     pub(crate) codec: Codec,
     pub(crate) habits: Habits,
-    pub(crate) doors: Doors,
+    pub(crate) doors: Doors<Resp>,
     pub(crate) counts: Counts,
     /// The objects of the settings. The name of a wire tells them apart by where they are, so they must stay there.
     _given: Py<PyDict>,
@@ -130,9 +131,9 @@ const MOST_KEPT: usize = 64;
 pub(crate) fn warm(py: Python<'_>) -> PyResult<()> {
     of_remote(py)?;
     super::value::warm(py)?;
-    super::door::warm(py)?;
+    door::warm(py)?;
     errors::warm(py)?;
-    logger(py).map(drop)
+    news::warm(py)
 }
 
 /// The wire of this configuration; made if there is none. `name` tells configurations apart.
@@ -247,33 +248,9 @@ fn config(given: &Given<'_, '_>) -> PyResult<RedisConfig> {
     config.pool_limit = given.seconds("pool_limit")?;
     config.pool_size = given.get("pool_size")?;
     config.rest = given.seconds("breaker")?;
-    let told = Mutex::new(BTreeMap::new());
-    config.listener = Some(Arc::new(move |change: &Change<'_>| {
-        if is_news(&told, change) {
-            Python::attach(|py| log(py, change));
-        }
-    }));
+    config.listener = Some(news::listener("redis"));
     Ok(config)
 }
-
-/// Each door finds out for itself what became of a server; one line is enough.
-fn is_news(told: &Mutex<BTreeMap<Server, (bool, Instant)>>, change: &Change<'_>) -> bool {
-    let (server, is_down) = match change {
-        Change::Down(server, _) => (*server, true),
-        Change::Up(server) => (*server, false),
-        Change::Primary(_) => return true,
-    };
-    // Threads come here without the GIL, so a fork may copy the lock while it is held: better a line twice.
-    let Ok(mut told) = told.try_lock() else { return true };
-    let before = told.insert(server.clone(), (is_down, Instant::now()));
-    match before {
-        Some((was_down, since)) => was_down != is_down || (is_down && since.elapsed() > SAME_NEWS),
-        None => is_down,
-    }
-}
-
-/// The doors hear of an outage at about the same time.
-const SAME_NEWS: Duration = Duration::from_secs(3);
 
 /// `(user, password)`, or as redis-py has it for the default user `(password,)`.
 fn credentials(callable: &Bound<'_, PyAny>) -> Result<Login, String> {
@@ -297,26 +274,4 @@ fn tls(given: &Given<'_, '_>) -> PyResult<Option<Tls>> {
     };
     let files = TlsFiles { ca: file("ca")?, certificate: file("certificate")?, key: file("key")?, verify };
     Tls::new(&files).map(Some).map_err(|error| wrong(&error.into()))
-}
-
-/// One line for each change of state, under `hotclub.redis`. A logger that fails must not fail a cache.
-fn log(py: Python<'_>, change: &Change<'_>) {
-    let method = match change {
-        Change::Down(..) => "error",
-        Change::Up(..) | Change::Primary(..) => "warning",
-    };
-    let logged = logger(py)
-        .and_then(|logger| logger.call_method1(method, (PyString::new(py, "redis: %s"), change.to_string())));
-    if let Err(error) = logged {
-        error.write_unraisable(py, None);
-    }
-}
-
-fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let logger = LOGGER.get_or_try_init(py, || {
-        let logger = py.import("logging")?.call_method1("getLogger", ("hotclub.redis",))?;
-        Ok::<_, PyErr>(logger.unbind())
-    });
-    logger.map(|logger| logger.bind(py))
 }

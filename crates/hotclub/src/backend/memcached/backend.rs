@@ -1,11 +1,11 @@
 //! The contract over the client. Each verb is stated once, as a future: through the door for threads it never waits.
 use super::expiry::exptime;
+use super::value::entry;
 use super::{AbsentNodes, MemcachedConfig};
 use crate::backend::{
     Backend, Capability, Condition, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions,
     Shared, Stamp, Tag, Token,
 };
-use crate::clock::Clock;
 use crate::entry::{Entry, Flags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::remote::IntoError;
@@ -13,8 +13,7 @@ use crate::timeout::Life;
 use bytes::Bytes;
 #[cfg(feature = "memcached")]
 use hotclub_memcached::Tasks;
-use hotclub_memcached::reply::Tokens;
-use hotclub_memcached::request::{Get, Mode, Store};
+use hotclub_memcached::request::{Get, Mode, Remove, Store};
 use hotclub_memcached::verb::{Count, Delete, Item as Sent, Read, Touch, Verb, Write};
 use hotclub_memcached::{Client, Key, Problem, Stored};
 use std::future::Future;
@@ -49,8 +48,6 @@ fn now<T>(verb: impl Future<Output = T>) -> T {
 
 /// The server's own limit, unless it was started with another (`-I`).
 const USUAL_MOST_VALUE: usize = 1 << 20;
-/// What pylibmc says of a whole number.
-const PYLIBMC_INTEGER: u32 = 4;
 /// Less than that by more than a key and what is noted beside it.
 const NEARLY_MOST_VALUE: usize = USUAL_MOST_VALUE - 1024;
 
@@ -94,11 +91,11 @@ impl MemcachedBackend {
         let keys = checked("get", keys)?;
         let get =
             Get::default().cas(options.want_cas).ttl(options.want_deadline).touch(options.touch.map(exptime));
-        self.ask(door, &Read { keys: &keys, get, absent: self.absent(), found: entry }, "").await
+        self.ask(door, &Read { keys: keys.into(), get, absent: self.absent(), found: entry }, "").await
     }
 
     async fn write(&self, door: Door, name: &'static str, items: &[Sent<'_>]) -> Result<Vec<Result<bool>>> {
-        let stored = self.ask(door, &Write { name, items, absent: self.absent() }, "").await?;
+        let stored = self.ask(door, &Write { name, items: items.into(), absent: self.absent() }, "").await?;
         let outcome = |(one, item): (std::result::Result<Stored, Problem>, &Sent<'_>)| {
             one.map(|one| one == Stored::Yes).map_err(|problem| self.refused(name, problem, &item.key))
         };
@@ -106,7 +103,11 @@ impl MemcachedBackend {
     }
 
     async fn set_one(&self, door: Door, key: &str, value: &Bytes, options: &SetOptions) -> Result<bool> {
-        let sent = [Sent { key: checked_one("set", key)?, value, store: store(options, options.flags) }];
+        let sent = [Sent {
+            key: checked_one("set", key)?,
+            value: (&**value).into(),
+            store: store(options, options.flags),
+        }];
         // A server drops the entry that a value too large was meant for, though the value was only to be added.
         if options.condition == Condition::IfAbsent
             && value.len() >= NEARLY_MOST_VALUE
@@ -119,20 +120,23 @@ impl MemcachedBackend {
 
     async fn is_there(&self, door: Door, key: &Key<'_>) -> Result<bool> {
         let get = Get::default().without_value();
-        let read = Read { keys: std::slice::from_ref(key), get, absent: AbsentNodes::Raise, found: entry };
+        let read =
+            Read { keys: std::slice::from_ref(key).into(), get, absent: AbsentNodes::Raise, found: entry };
         Ok(self.ask(door, &read, "").await?.pop().flatten().is_some())
     }
 
     async fn set_all(&self, door: Door, items: &[Item<'_>], options: &SetOptions) -> Result<Vec<bool>> {
         let mut sent = Vec::with_capacity(items.len());
         for Item { key, value, flags } in items {
-            sent.push(Sent { key: checked_one("set_many", key)?, value, store: store(options, *flags) });
+            let key = checked_one("set_many", key)?;
+            sent.push(Sent { key, value: (&**value).into(), store: store(options, *flags) });
         }
         self.write(door, "set_many", &sent).await?.into_iter().collect()
     }
 
     async fn remove(&self, door: Door, keys: &[&str]) -> Result<u64> {
-        self.ask(door, &Delete { keys: &checked("delete", keys)?, cas: None }, "").await
+        let delete = Delete { keys: checked("delete", keys)?.into(), remove: Remove::default() };
+        self.ask(door, &delete, "").await
     }
 
     /// As memcached counts: from 0 to 2^64 - 1, stopping below and beginning anew above.
@@ -199,22 +203,6 @@ fn told(error: hotclub_memcached::Error, key: &str) -> Error {
         hotclub_memcached::Error::Config(wrong) => wrong.into(),
         other => Error::new(ErrorKind::InvalidKey, format!("{key:?}: {other}")).at("memcached", "key"),
     }
-}
-
-/// An entry, as its writer meant it: a number that became shorter is padded with blanks by the server.
-fn entry(bytes: &[u8], tokens: Tokens<'_>) -> Result<Entry, Problem> {
-    let flags = Flags(match tokens.flags()? {
-        PYLIBMC_INTEGER => Flags::INTEGER.0,
-        other => other,
-    });
-    let bytes = if flags == Flags::INTEGER { bytes.trim_ascii_end() } else { bytes };
-    let mut entry = Entry::new(Bytes::copy_from_slice(bytes), flags);
-    entry.cas = tokens.cas();
-    entry.deadline = tokens.ttl().flatten().map(|seconds| {
-        let clock = Clock::system();
-        clock.deadline(clock.now_ms().saturating_add(seconds.saturating_mul(1000)))
-    });
-    Ok(entry)
 }
 
 fn store(options: &SetOptions, flags: Flags) -> Store {

@@ -2,10 +2,11 @@
 //!
 //! Choose it where memcached runs already, or where many nodes shall hold one cache without a cluster to tend. The
 //! client is a crate of its own, [`hotclub_memcached`]; here are only the contract ([`MemcachedBackend`]), what a
-//! life is there (`expiry.rs`) and opening by URL.
+//! life is there (`expiry.rs`), what flags of other clients mean (`value.rs`), and opening by URL.
 mod backend;
 mod expiry;
 mod url;
+mod value;
 
 pub use backend::MemcachedBackend;
 pub use hotclub_memcached::{AbsentNodes, Config as MemcachedConfig, Distribution};

@@ -1,23 +1,12 @@
 //! One connection of one loop to one server.
-use super::super::errors;
-use super::super::want::{Asked, Want};
-use super::super::wire::Wire;
-use super::callbacks::{call_later, call_soon, connect, is_done, settle};
+use super::callbacks::{call_later, call_soon, connect, is_done};
 use super::queue::Waiting;
-use super::socket::{Greeting, Phase};
+use super::socket::{Phase, Words};
 use super::state::{Answered, State};
-use super::{LARGE, new_future, threaded};
+use super::{At, LARGE, Request, RoleOf, SkimOf, Speech};
 use crate::names::name;
-use hotclub::backend::redis::batch::{Batch, Received, Replies};
-use hotclub::backend::redis::breaker::Breaker;
-use hotclub::backend::redis::error::Problem;
-use hotclub::backend::redis::handshake::Role;
-use hotclub::backend::redis::resp::Skim;
-use hotclub::backend::redis::server::Server;
-use hotclub::backend::redis::stream::Stream;
-use hotclub::backend::redis::topology::course::first_redirect;
 use hotclub::clock::Clock;
-use hotclub::remote::IntoError;
+use hotclub_net::{Breaker, Problem, Received, Server, Skimmed, Stream, Terms};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
@@ -27,17 +16,18 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// A connection that the event loop reads and writes when it can.
-#[pyclass(frozen, module = "hotclub._hotclub")]
-pub(crate) struct Link {
-    wire: Weak<Wire>,
+pub(crate) struct Core<S: Speech> {
+    wire: Weak<S::Wire>,
     loop_: Py<PyWeakrefReference>,
-    server: Server,
-    role: Role,
+    /// The place of the server in the configuration.
+    pub(crate) number: usize,
+    pub(crate) server: Server,
+    role: RoleOf<S>,
     /// The server was found, and may not be the right one for ever.
-    found: bool,
+    pub(crate) found: bool,
     breaker: Arc<Breaker>,
     // Held for a moment, and never while Python code runs: what answers mean is found out after it is let go.
-    state: Mutex<State>,
+    state: Mutex<State<S>>,
 }
 
 /// What is to be done once the lock is let go.
@@ -48,16 +38,20 @@ enum Next {
     Write,
 }
 
-impl Link {
+type Link<'a, 'py, S> = &'a Bound<'py, <S as Speech>::Link>;
+
+impl<S: Speech> Core<S> {
     pub(super) fn new(
-        wire: &Arc<Wire>,
+        wire: &Arc<S::Wire>,
         loop_: Py<PyWeakrefReference>,
+        number: usize,
         server: Server,
-        role: Role,
+        role: RoleOf<S>,
         found: bool,
     ) -> Self {
-        let breaker = wire.doors.breaker(&server);
-        Link { server, role, found, wire: Arc::downgrade(wire), loop_, breaker, state: Mutex::default() }
+        let breaker = S::doors(wire).breaker(&server);
+        let state = Mutex::default();
+        Core { wire: Arc::downgrade(wire), loop_, number, server, role, found, breaker, state }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -71,30 +65,30 @@ impl Link {
         state.skim.needs().saturating_sub(state.received.bytes().len()) > LARGE
     }
 
-    /// Sends a batch in this tick of the loop; the future is done when its replies are there.
+    /// Whether the server may be asked.
     #[inline]
-    pub(super) fn ask<'py>(
-        slf: &Bound<'py, Self>,
-        loop_: &Bound<'py, PyAny>,
-        wire: &Arc<Wire>,
-        batch: &Batch,
-        want: Want,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
-        if let Err(problem) = this.breaker.check(wire.client.config()) {
-            if this.found {
-                return threaded::ask(loop_, wire, batch.clone(), want);
-            }
-            let future = new_future(loop_)?;
-            let error = problem.into_error("redis", batch.verb(), batch.effect(), &this.server.to_string());
-            let error = errors::exception(py, &error, wire.habits.client);
-            settle(wire, &future, &want, || Err(error));
-            return Ok(future);
-        }
-        let future = new_future(loop_)?;
+    pub(crate) fn check(&self, wire: &S::Wire) -> Result<(), Problem> {
+        self.breaker.check(self.terms(wire))
+    }
+
+    fn terms<'w>(&self, wire: &'w S::Wire) -> &'w S::Terms {
+        S::terms(wire, self.number)
+    }
+
+    /// Sends a request in this tick of the loop; what it asked for is done when its replies are there.
+    #[inline]
+    pub(crate) fn send(
+        slf: Link<'_, '_, S>,
+        loop_: &Bound<'_, PyAny>,
+        wire: &S::Wire,
+        request: Request<'_>,
+        future: Py<PyAny>,
+        ask: S::Ask,
+    ) -> PyResult<()> {
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let (next, time) = {
             let mut state = this.state.lock();
-            state.queue.push(batch, future.clone().unbind(), want, this.found);
+            state.queue.push(request, future, ask);
             let alone = state.queue.waiting.len() == 1;
             state.crowded |= !alone;
             let next = match &state.phase {
@@ -114,30 +108,32 @@ impl Link {
         };
         match next {
             Next::Nothing => {}
-            Next::Flush => call_soon(loop_, slf, name!(py, _flush))?,
+            Next::Flush => call_soon(loop_, slf.as_any(), name!(py, _flush))?,
             Next::Write => Self::write(slf)?,
             Next::Connect => {
-                if let Err(error) = connect(slf, loop_) {
+                if let Err(error) = connect(slf.as_any(), loop_) {
                     Self::break_off(slf, &no_task(&error));
                 }
             }
         }
         if time {
-            call_later(loop_, slf, wire.client.config().reply_limit)?;
+            call_later(loop_, slf.as_any(), this.terms(wire).reply_limit())?;
         }
-        Ok(future)
+        Ok(())
     }
 
-    fn running<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    /// The loop, unless it is gone.
+    pub(crate) fn running<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.loop_.bind(py).upgrade()
     }
 
     /// Ends the connection. Requests that may be sent again are, once, over a new one.
     #[cold]
-    fn break_off(slf: &Bound<'_, Self>, problem: &Problem) {
-        let (py, this) = (slf.py(), slf.get());
+    fn break_off(slf: Link<'_, '_, S>, problem: &Problem) {
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let Some(wire) = this.wire.upgrade() else { return };
-        let limit = wire.client.config().reply_limit;
+        let terms = this.terms(&wire);
+        let limit = terms.reply_limit();
         let may_retry = matches!(problem, Problem::Lost(_) | Problem::ReplyLimit(_) | Problem::Malformed(_));
         let (phase, given_up, again) = {
             let mut state = this.state.lock();
@@ -152,15 +148,16 @@ impl Link {
         };
         if let Some(stream) = phase.stream() {
             this.forget(py, stream);
+            stream.forget_unsent();
         }
         drop(phase);
         if !matches!(problem, Problem::Connect(_) | Problem::ConnectLimit(_)) {
-            this.breaker.note(&this.server, wire.client.config(), problem, limit);
+            this.breaker.note(&this.server, terms, problem, limit);
         }
         this.give_up(py, &wire, given_up, problem);
         if again
             && let Some(loop_) = this.running(py)
-            && let Err(error) = connect(slf, &loop_)
+            && let Err(error) = connect(slf.as_any(), &loop_)
         {
             // Gives up those that were to be sent again: without a task nobody else would.
             Self::break_off(slf, &no_task(&error));
@@ -173,6 +170,9 @@ impl Link {
         let old = std::mem::take(&mut *self.state.lock());
         if let Some(stream) = old.phase.stream() {
             self.forget(py, stream);
+            if !old.queue.waiting.is_empty() {
+                stream.forget_unsent();
+            }
         }
         for waiting in old.queue.waiting {
             // Its caller awaits a future that nobody else would ever end.
@@ -180,16 +180,15 @@ impl Link {
         }
     }
 
-    fn give_up(&self, py: Python<'_>, wire: &Arc<Wire>, requests: Vec<Waiting>, problem: &Problem) {
-        for Waiting { future, want, verb, effect, detour, .. } in requests {
-            // Another server may have taken the place of this one: who looks for it may wait.
-            if let (Some(batch), Some(loop_)) = (detour, self.running(py)) {
-                threaded::instead(&loop_, wire, *batch, want, future.bind(py));
-                continue;
-            }
-            let error = problem.clone().into_error("redis", verb, effect, &self.server.to_string());
-            let error = errors::exception(py, &error, wire.habits.client);
-            settle(wire, future.bind(py), &want, || Err(error));
+    fn give_up(
+        &self,
+        py: Python<'_>,
+        wire: &Arc<S::Wire>,
+        requests: Vec<(Waiting<S::Ask>, bool)>,
+        problem: &Problem,
+    ) {
+        for (waiting, unsent) in requests {
+            S::give_up(At { py, wire, core: self }, waiting, unsent, problem);
         }
     }
 
@@ -203,8 +202,8 @@ impl Link {
     }
 
     /// Writes what can be written now, and has the loop call again if something is left.
-    fn write(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
+    fn write(slf: Link<'_, '_, S>) -> PyResult<()> {
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let (outcome, descriptor, was_writing) = {
             let mut state = this.state.lock();
             let State { phase, queue, .. } = &mut *state;
@@ -228,7 +227,7 @@ impl Link {
         {
             match left {
                 true => {
-                    let callback = slf.getattr(name!(py, _writable))?;
+                    let callback = slf.as_any().getattr(name!(py, _writable))?;
                     loop_.call_method1(name!(py, add_writer), (descriptor, callback))?;
                 }
                 false => drop(loop_.call_method1(name!(py, remove_writer), (descriptor,))?),
@@ -238,8 +237,8 @@ impl Link {
     }
 
     /// What nobody waits for any more is not sent, if it was not yet.
-    fn drop_cancelled(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
+    fn drop_cancelled(slf: Link<'_, '_, S>) {
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let unsent = this.state.lock().queue.unsent_futures(py);
         let cancelled: Vec<_> = unsent.into_iter().filter(|future| is_done(future.bind(py))).collect();
         if cancelled.is_empty() {
@@ -251,34 +250,25 @@ impl Link {
 
     /// Reads answers out of what was received; how many bytes they were.
     fn answers(
-        slf: &Bound<'_, Self>,
-        wire: &Arc<Wire>,
+        slf: Link<'_, '_, S>,
+        wire: &Arc<S::Wire>,
         received: &Received,
-        skim: &mut Skim,
+        skim: &mut SkimOf<S>,
         epoch: u64,
     ) -> Result<usize, Problem> {
-        let (py, this) = (slf.py(), slf.get());
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let mut done = 0;
         loop {
             let bytes = &received.bytes()[done..];
             let Some(answered) = this.state.lock().next_answer(bytes, skim, epoch)? else { return Ok(done) };
             let end = skim.position();
-            *skim = Skim::default();
-            let replies = Replies::over(&bytes[..end]);
+            *skim = SkimOf::<S>::default();
+            let replies = &bytes[..end];
             done += end;
             match answered {
-                Answered::Request(Waiting { future, want, detour: Some(batch), replies: count, .. })
-                    if first_redirect(&bytes[..end], count, &this.server).is_some() =>
-                {
-                    let Some(loop_) = this.running(py) else { return Ok(done) };
-                    threaded::instead(&loop_, wire, *batch, want, future.bind(py));
-                }
-                Answered::Request(Waiting { future, want, verb, effect, .. }) => {
-                    let asked = Asked { verb, effect, place: wire.client.place() };
-                    settle(wire, future.bind(py), &want, || want.read(py, wire, asked, replies));
-                }
+                Answered::Request(waiting) => S::answer(At { py, wire, core: this }, waiting, replies)?,
                 Answered::Greeting => {
-                    hotclub::backend::redis::handshake::check_replies(replies)?;
+                    this.terms(wire).agreed(this.role, replies)?;
                     this.state.lock().phase.greeted();
                     if let Err(error) = Self::write(slf) {
                         error.write_unraisable(py, None);
@@ -289,46 +279,38 @@ impl Link {
     }
 
     /// Whether the socket was wanted: somebody may have been faster, or have given up.
-    fn take_over(slf: &Bound<'_, Self>, socket: OwnedFd) -> Result<bool, Problem> {
-        let this = slf.get();
+    fn take_over(slf: Link<'_, '_, S>, socket: OwnedFd) -> Result<bool, Problem> {
+        let this = S::core(slf.get());
         let Some(wire) = this.wire.upgrade() else { return Ok(false) };
-        let config = wire.client.config();
-        let stream = Stream::adopt(socket, &this.server, config.tls.as_ref())?;
+        let terms = this.terms(&wire);
+        let stream = Stream::adopt(socket, &this.server, terms.tls())?;
         stream.set_nonblocking().map_err(|error| Problem::lost(&error))?;
         let words = this.state.lock().words.take();
-        let greeting = words.unwrap_or_else(|| Greeting::new(config, this.role))?;
+        let words = words.unwrap_or_else(|| terms.greeting(this.role).map(Words::from))?;
         let mut state = this.state.lock();
         let wanted = matches!(state.phase, Phase::Connecting(_));
         if wanted {
-            state.phase = Phase::new(stream, greeting);
+            state.phase = Phase::new(stream, words);
         }
         Ok(wanted)
     }
-}
 
-fn no_task(error: &PyErr) -> Problem {
-    Problem::Connect(format!("no task can be started: {error}"))
-}
-
-/// What the loop calls. Errors of a connection go to those who wait for it; these methods raise nothing else.
-#[pymethods]
-impl Link {
-    fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(crate) fn flush(slf: Link<'_, '_, S>) -> PyResult<()> {
         {
-            let mut state = slf.get().state.lock();
+            let mut state = S::core(slf.get()).state.lock();
             state.flushing = false;
             state.crowded = state.queue.waiting.len() > 1;
         }
         Self::write(slf)
     }
 
-    fn _writable(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(crate) fn writable(slf: Link<'_, '_, S>) -> PyResult<()> {
         Self::drop_cancelled(slf);
         Self::write(slf)
     }
 
-    fn _readable(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let this = slf.get();
+    pub(crate) fn readable(slf: Link<'_, '_, S>) -> PyResult<()> {
+        let this = S::core(slf.get());
         let Some(wire) = this.wire.upgrade() else {
             this.close(slf.py());
             return Ok(());
@@ -360,7 +342,7 @@ impl Link {
         };
         match problem {
             None => {
-                this.breaker.succeeded(&this.server, wire.client.config());
+                this.breaker.succeeded(&this.server, this.terms(&wire));
                 // TLS answers by itself at times, and takes nothing before its handshake is done.
                 if this.state.lock().has_more_for_tls() { Self::write(slf) } else { Ok(()) }
             }
@@ -372,10 +354,10 @@ impl Link {
     }
 
     /// Looks whether the request that waits longest has waited too long.
-    fn _expire(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
+    pub(crate) fn expire(slf: Link<'_, '_, S>) -> PyResult<()> {
+        let (py, this) = (slf.py(), S::core(slf.get()));
         let Some(wire) = this.wire.upgrade() else { return Ok(()) };
-        let limit = wire.client.config().reply_limit;
+        let limit = this.terms(&wire).reply_limit();
         let oldest = {
             let mut state = this.state.lock();
             state.timed = false;
@@ -394,38 +376,38 @@ impl Link {
         }
         drop(state);
         // A little later than needed, so that the coarse clock agrees.
-        call_later(&loop_, slf, limit.saturating_sub(waited).max(Duration::from_millis(10)))
+        call_later(&loop_, slf.as_any(), limit.saturating_sub(waited).max(Duration::from_millis(10)))
     }
 
     /// Host and port, or the path of a unix socket and None.
-    fn _target(&self) -> (String, Option<u16>) {
+    pub(crate) fn target(&self) -> (String, Option<u16>) {
         match &self.server {
             Server::Tcp(host, port) => (host.clone(), Some(*port)),
             Server::Unix(path) => (path.to_string_lossy().into_owned(), None),
         }
     }
 
-    fn _connect_limit(&self) -> f64 {
-        self.wire.upgrade().map_or(0.0, |wire| wire.client.config().connect_limit.as_secs_f64())
+    pub(crate) fn connect_limit(&self) -> f64 {
+        self.wire.upgrade().map_or(0.0, |wire| self.terms(&wire).connect_limit().as_secs_f64())
     }
 
     /// Whether the first words on a connection take code of the user's to find, which may take long.
-    fn _has_words_to_find(&self) -> bool {
-        self.wire.upgrade().is_some_and(|wire| wire.client.config().credentials.is_some())
+    pub(crate) fn has_words_to_find(&self) -> bool {
+        self.wire.upgrade().is_some_and(|wire| S::has_words_to_find(&wire))
     }
 
     /// Finds them; to be called in a thread. What goes wrong is said when the connection is there.
-    fn _find_words(&self) {
+    pub(crate) fn find_words(&self) {
         let Some(wire) = self.wire.upgrade() else { return };
-        let words = Greeting::new(wire.client.config(), self.role);
+        let words = self.terms(&wire).greeting(self.role).map(Words::from);
         self.state.lock().words = Some(words);
     }
 
     /// Takes over a connected socket.
-    fn _adopt(slf: &Bound<'_, Self>, descriptor: RawFd) -> PyResult<()> {
+    pub(crate) fn adopt(slf: Link<'_, '_, S>, descriptor: RawFd) -> PyResult<()> {
         // SAFETY: the caller has detached it from its socket object, and nobody else knows it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        let (py, this) = (slf.py(), slf.get());
+        let (py, this) = (slf.py(), S::core(slf.get()));
         match Self::take_over(slf, socket) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -435,7 +417,7 @@ impl Link {
             }
         }
         if let Some(loop_) = this.running(py) {
-            let callback = slf.getattr(name!(py, _readable))?;
+            let callback = slf.as_any().getattr(name!(py, _readable))?;
             loop_.call_method1(name!(py, add_reader), (descriptor, callback))?;
         }
         Self::write(slf)
@@ -443,36 +425,103 @@ impl Link {
 
     /// There is no connection, and why; no reason means that the limit passed.
     /// `cancelled`: nobody wanted it any more, which says nothing about the server.
-    #[pyo3(signature = (reason, cancelled = false))]
-    fn _failed(slf: &Bound<'_, Self>, reason: Option<String>, cancelled: bool) {
-        let this = slf.get();
+    pub(crate) fn failed(slf: Link<'_, '_, S>, reason: Option<String>, cancelled: bool) {
+        let this = S::core(slf.get());
         let Some(wire) = this.wire.upgrade() else { return };
-        let config = wire.client.config();
+        let terms = this.terms(&wire);
         let since = match &this.state.lock().phase {
             Phase::Connecting(since) => *since,
             _ => return,
         };
-        let problem = reason.map_or(Problem::ConnectLimit(config.connect_limit), Problem::Connect);
+        let problem = reason.map_or(Problem::ConnectLimit(terms.connect_limit()), Problem::Connect);
         if cancelled {
             this.breaker.abandon();
         } else {
-            this.breaker.failed(&this.server, config, &problem, since.elapsed());
+            this.breaker.failed(&this.server, terms, &problem, since.elapsed());
         }
         Self::break_off(slf, &problem);
     }
 
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         // The collector may run while another method of this object waits for an allocation, without the lock.
         if let Some(state) = self.state.try_lock() {
             for waiting in &state.queue.waiting {
                 visit.call(&waiting.future)?;
+                S::visit(&waiting.ask, visit)?;
             }
         }
         Ok(())
     }
 
-    fn __clear__(&self) {
+    pub(crate) fn clear(&self) {
         let old = self.state.try_lock().map(|mut state| std::mem::take(&mut *state));
         drop(old);
     }
 }
+
+fn no_task(error: &PyErr) -> Problem {
+    Problem::Connect(format!("no task can be started: {error}"))
+}
+
+/// Makes the Python class of the connections of a protocol: what the loop and `hotclub._connect` call. Errors of a
+/// connection go to those who wait for it; these methods raise nothing else.
+macro_rules! link_class {
+    ($name:ident, $speech:ty) => {
+        /// A connection that an event loop reads and writes when it can.
+        #[pyclass(frozen, module = "hotclub._hotclub")]
+        pub(crate) struct $name(pub(crate) $crate::door::Core<$speech>);
+
+        #[pymethods]
+        impl $name {
+            fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+                $crate::door::Core::<$speech>::flush(slf)
+            }
+
+            fn _writable(slf: &Bound<'_, Self>) -> PyResult<()> {
+                $crate::door::Core::<$speech>::writable(slf)
+            }
+
+            fn _readable(slf: &Bound<'_, Self>) -> PyResult<()> {
+                $crate::door::Core::<$speech>::readable(slf)
+            }
+
+            fn _expire(slf: &Bound<'_, Self>) -> PyResult<()> {
+                $crate::door::Core::<$speech>::expire(slf)
+            }
+
+            fn _target(&self) -> (String, Option<u16>) {
+                self.0.target()
+            }
+
+            fn _connect_limit(&self) -> f64 {
+                self.0.connect_limit()
+            }
+
+            fn _has_words_to_find(&self) -> bool {
+                self.0.has_words_to_find()
+            }
+
+            fn _find_words(&self) {
+                self.0.find_words();
+            }
+
+            fn _adopt(slf: &Bound<'_, Self>, descriptor: std::os::fd::RawFd) -> PyResult<()> {
+                $crate::door::Core::<$speech>::adopt(slf, descriptor)
+            }
+
+            #[pyo3(signature = (reason, cancelled = false))]
+            fn _failed(slf: &Bound<'_, Self>, reason: Option<String>, cancelled: bool) {
+                $crate::door::Core::<$speech>::failed(slf, reason, cancelled);
+            }
+
+            fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+                self.0.traverse(&visit)
+            }
+
+            fn __clear__(&self) {
+                self.0.clear();
+            }
+        }
+    };
+}
+pub(crate) use link_class;

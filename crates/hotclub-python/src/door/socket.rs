@@ -1,10 +1,6 @@
 //! How far a connection has come, and its socket, which never blocks.
 use super::queue::Queue;
-use hotclub::backend::redis::RedisConfig;
-use hotclub::backend::redis::batch::{Batch, Received};
-use hotclub::backend::redis::error::Problem;
-use hotclub::backend::redis::handshake::{self, Role};
-use hotclub::backend::redis::stream::Stream;
+use hotclub_net::{Problem, Received, Stream};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
@@ -15,28 +11,26 @@ pub(super) enum Phase {
     /// A task of the loop connects, since then.
     Connecting(Instant),
     /// The server has not yet agreed to password, database and name.
-    Greeting(Stream, Greeting),
+    Greeting(Stream, Words),
     Open(Stream),
 }
 
 /// The first words on a connection. What follows waits until the server has agreed to them.
-pub(super) struct Greeting {
-    batch: Batch,
+pub(super) struct Words {
+    bytes: Vec<u8>,
     sent: usize,
     pub(super) replies: usize,
 }
 
-impl Greeting {
-    pub(super) fn new(config: &RedisConfig, role: Role) -> Result<Self, Problem> {
-        let mut batch = Batch::default();
-        handshake::greet(&mut batch, config, role)?;
-        Ok(Greeting { replies: batch.len(), batch, sent: 0 })
+impl From<hotclub_net::Greeting> for Words {
+    fn from(greeting: hotclub_net::Greeting) -> Self {
+        Words { bytes: greeting.bytes, sent: 0, replies: greeting.replies }
     }
 }
 
 impl Phase {
-    pub(super) fn new(stream: Stream, greeting: Greeting) -> Self {
-        if greeting.replies == 0 { Phase::Open(stream) } else { Phase::Greeting(stream, greeting) }
+    pub(super) fn new(stream: Stream, words: Words) -> Self {
+        if words.replies == 0 { Phase::Open(stream) } else { Phase::Greeting(stream, words) }
     }
 
     /// The server has agreed.
@@ -47,9 +41,9 @@ impl Phase {
     }
 
     /// Whether something waits to be sent.
-    pub(super) fn is_unsent(&self, queue: &Queue) -> bool {
+    pub(super) fn is_unsent<A>(&self, queue: &Queue<A>) -> bool {
         match self {
-            Phase::Greeting(_, greeting) => greeting.sent < greeting.batch.bytes().len(),
+            Phase::Greeting(_, words) => words.sent < words.bytes.len(),
             Phase::Open(_) => !queue.unsent().is_empty(),
             Phase::Closed | Phase::Connecting(_) => false,
         }
@@ -63,12 +57,11 @@ impl Phase {
     }
 
     /// Writes what it can; whether something is left.
-    pub(super) fn write(&mut self, queue: &mut Queue) -> Result<bool, Problem> {
+    pub(super) fn write<A>(&mut self, queue: &mut Queue<A>) -> Result<bool, Problem> {
         match self {
-            Phase::Greeting(stream, greeting) => {
-                let Greeting { batch, sent, .. } = greeting;
-                while *sent < batch.bytes().len() {
-                    match write_some(stream, &batch.bytes()[*sent..])? {
+            Phase::Greeting(stream, Words { bytes, sent, .. }) => {
+                while *sent < bytes.len() {
+                    match write_some(stream, &bytes[*sent..])? {
                         0 => return Ok(waits_for_room(stream)),
                         count => *sent += count,
                     }

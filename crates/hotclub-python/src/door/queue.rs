@@ -1,34 +1,31 @@
 //! What is under way on one connection: bytes that wait to be sent or answered, and who waits for them.
-use super::super::want::Want;
-use hotclub::backend::redis::batch::{Batch, Effect};
+use super::Request;
 use hotclub::clock::Clock;
+use hotclub_net::Effect;
 use pyo3::prelude::*;
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// A request that has no answer yet.
-pub(super) struct Waiting {
-    pub(super) future: Py<PyAny>,
-    pub(super) want: Want,
-    pub(super) verb: &'static str,
-    pub(super) effect: Effect,
+pub(crate) struct Waiting<A> {
+    pub(crate) future: Py<PyAny>,
+    /// What is to be done with its replies.
+    pub(crate) ask: A,
+    pub(crate) effect: Effect,
     /// How many replies it will get.
-    pub(super) replies: usize,
+    pub(crate) replies: usize,
     /// How many bytes it has.
     pub(super) length: usize,
     /// When it was asked, by the coarse clock.
     pub(super) since: u64,
     /// It was sent again after a connection broke.
     pub(super) again: bool,
-    /// The whole of it, where the servers must be found: what this one does not do goes the way of a thread.
-    pub(super) detour: Option<Box<Batch>>,
 }
 
 /// Requests in the order in which they are answered. Their bytes are kept until then, to be sent again if the
 /// connection breaks and that is safe.
-#[derive(Default)]
-pub(super) struct Queue {
-    pub(super) waiting: VecDeque<Waiting>,
+pub(super) struct Queue<A> {
+    pub(super) waiting: VecDeque<Waiting<A>>,
     bytes: Vec<u8>,
     /// Bytes before this belong to requests that were answered.
     answered: usize,
@@ -38,19 +35,24 @@ pub(super) struct Queue {
 
 const MOST_SPARE: usize = 1 << 20;
 
-impl Queue {
-    pub(super) fn push(&mut self, batch: &Batch, future: Py<PyAny>, want: Want, detour: bool) {
-        self.bytes.extend_from_slice(batch.bytes());
+impl<A> Default for Queue<A> {
+    fn default() -> Self {
+        Queue { waiting: VecDeque::new(), bytes: Vec::new(), answered: 0, sent: 0 }
+    }
+}
+
+impl<A> Queue<A> {
+    #[inline]
+    pub(super) fn push(&mut self, request: Request<'_>, future: Py<PyAny>, ask: A) {
+        self.bytes.extend_from_slice(request.bytes);
         self.waiting.push_back(Waiting {
             future,
-            want,
-            verb: batch.verb(),
-            effect: batch.effect(),
-            replies: batch.len(),
-            length: batch.bytes().len(),
+            ask,
+            effect: request.effect,
+            replies: request.replies,
+            length: request.bytes.len(),
             since: Clock::system().now_ms(),
             again: false,
-            detour: detour.then(|| Box::new(batch.clone())),
         });
     }
 
@@ -72,7 +74,7 @@ impl Queue {
 
     /// The first request was answered.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
+    pub(super) fn pop(&mut self) -> Option<Waiting<A>> {
         let first = self.waiting.pop_front()?;
         self.answered += first.length;
         if self.waiting.is_empty() {
@@ -101,7 +103,7 @@ impl Queue {
     }
 
     /// Takes out requests of which no byte was sent.
-    pub(super) fn drop_unsent(&mut self, futures: &[Py<PyAny>]) -> Vec<Waiting> {
+    pub(super) fn drop_unsent(&mut self, futures: &[Py<PyAny>]) -> Vec<Waiting<A>> {
         let gone: HashSet<_> = futures.iter().map(|future| future.as_ptr()).collect();
         let mut at = self.answered;
         let mut dropped = Vec::new();
@@ -121,8 +123,14 @@ impl Queue {
         dropped
     }
 
-    /// The connection broke: those that may be sent again stay, once; the others are handed out.
-    pub(super) fn after_a_break(&mut self, may_retry: bool, now: u64, limit: Duration) -> Vec<Waiting> {
+    /// The connection broke: those that may be sent again stay, once; the others are handed out, each with whether it
+    /// was not sent at all.
+    pub(super) fn after_a_break(
+        &mut self,
+        may_retry: bool,
+        now: u64,
+        limit: Duration,
+    ) -> Vec<(Waiting<A>, bool)> {
         let old = std::mem::take(self);
         let mut given_up = Vec::new();
         let mut at = old.answered;
@@ -137,8 +145,7 @@ impl Queue {
                 self.bytes.extend_from_slice(bytes);
                 self.waiting.push_back(waiting);
             } else {
-                waiting.detour.take_if(|_| !unsent && waiting.effect == Effect::Once);
-                given_up.push(waiting);
+                given_up.push((waiting, unsent));
             }
         }
         given_up

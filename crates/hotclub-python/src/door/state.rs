@@ -1,20 +1,17 @@
 //! What one connection of a loop knows of itself.
 use super::queue::{Queue, Waiting};
-use super::socket::{Greeting, Phase};
-use hotclub::backend::redis::batch::Received;
-use hotclub::backend::redis::error::Problem;
-use hotclub::backend::redis::resp::Skim;
-use hotclub::backend::redis::stream::Stream;
+use super::socket::{Phase, Words};
+use super::{SkimOf, Speech};
+use hotclub_net::{Problem, Received, Skimmed, Stream};
 
-#[derive(Default)]
-pub(super) struct State {
+pub(super) struct State<S: Speech> {
     pub(super) phase: Phase,
-    pub(super) queue: Queue,
+    pub(super) queue: Queue<S::Ask>,
     /// The first words on the next connection, if they were found in a thread.
-    pub(super) words: Option<Result<Greeting, Problem>>,
+    pub(super) words: Option<Result<Words, Problem>>,
     pub(super) received: Received,
     /// How far the reply that is expected next has been seen.
-    pub(super) skim: Skim,
+    pub(super) skim: SkimOf<S>,
     /// The loop was asked to flush in this tick.
     pub(super) flushing: bool,
     /// The loop watches for room to write.
@@ -29,7 +26,25 @@ pub(super) struct State {
     pub(super) crowded: bool,
 }
 
-impl State {
+impl<S: Speech> Default for State<S> {
+    fn default() -> Self {
+        State {
+            phase: Phase::default(),
+            queue: Queue::default(),
+            words: None,
+            received: Received::default(),
+            skim: SkimOf::<S>::default(),
+            flushing: false,
+            writing: false,
+            reading: false,
+            timed: false,
+            epoch: 0,
+            crowded: false,
+        }
+    }
+}
+
+impl<S: Speech> State<S> {
     /// TLS answers by itself at times, and takes nothing before its handshake is done.
     pub(super) fn has_more_for_tls(&self) -> bool {
         let Some(stream @ Stream::Tls(_)) = self.phase.stream() else { return false };
@@ -41,14 +56,14 @@ impl State {
     pub(super) fn next_answer(
         &mut self,
         bytes: &[u8],
-        skim: &mut Skim,
+        skim: &mut SkimOf<S>,
         epoch: u64,
-    ) -> Result<Option<Answered>, Problem> {
+    ) -> Result<Option<Answered<S::Ask>>, Problem> {
         if self.epoch != epoch {
             return Ok(None);
         }
-        if let Phase::Greeting(_, greeting) = &mut self.phase {
-            if !skim.advance(bytes, greeting.replies)? {
+        if let Phase::Greeting(_, words) = &mut self.phase {
+            if !skim.advance(bytes, words.replies)? {
                 return Ok(None);
             }
             return Ok(Some(Answered::Greeting));
@@ -72,7 +87,7 @@ impl State {
 }
 
 /// Whose replies were received.
-pub(super) enum Answered {
+pub(super) enum Answered<A> {
     Greeting,
-    Request(Waiting),
+    Request(Waiting<A>),
 }

@@ -3,31 +3,14 @@
 //! In a cluster and behind sentinels that door knows how to find servers, and where to go when they move. What one
 //! server can do goes over the loop's own socket; everything else, and what that server does not do after all,
 //! goes this way. It costs a thread's hop. The future, the errors and the limits are the same.
-use super::super::want::Want;
-use super::super::wire::{Scratch, Wire};
+use super::want::Want;
+use super::wire::{Scratch, Wire};
+use crate::door::{is_done, work_of};
 use crate::names::name;
 use hotclub::backend::redis::batch::Batch;
-use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use std::sync::Arc;
-
-/// Has a thread do something; a future brings what comes of it.
-pub(super) fn run<'py>(
-    loop_: &Bound<'py, PyAny>,
-    work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = loop_.py();
-    let job = Mutex::new(Some(work));
-    let work = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
-        let work = job.lock().take();
-        let work = work.ok_or_else(|| PyRuntimeError::new_err("a request is sent once"))?;
-        work(arguments.py())
-    };
-    let work = PyCFunction::new_closure(py, None, None, work)?;
-    loop_.call_method1(name!(py, run_in_executor), (py.None(), work))
-}
 
 /// Has a thread send the batch; a future brings what is wanted of the replies.
 pub(super) fn ask<'py>(
@@ -37,9 +20,9 @@ pub(super) fn ask<'py>(
     want: Want,
 ) -> PyResult<Bound<'py, PyAny>> {
     let wire = wire.clone();
-    run(loop_, move |py| {
+    work_of(loop_, move |py| {
         let mut scratch = Scratch::take();
-        let done = super::super::run::exchange(py, &wire, &batch, &mut scratch.answers, &want);
+        let done = super::run::exchange(py, &wire, &batch, &mut scratch.answers, &want);
         scratch.put_back();
         done.map(Bound::unbind)
     })
@@ -74,7 +57,7 @@ fn try_instead<'py>(
     let hand_over = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
         let (py, work) = (arguments.py(), arguments.get_item(0)?);
         let future = waited_for.bind(py);
-        if super::callbacks::is_done(future) {
+        if is_done(future) {
             return Ok(());
         }
         let told = match work.call_method0(name!(py, result)) {

@@ -1,8 +1,4 @@
 //! What is said to the event loop, and to those who wait.
-use super::super::run;
-use super::super::want::Want;
-use super::super::wire::Wire;
-use super::link::Link;
 use crate::names::name;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -13,7 +9,7 @@ use std::time::Duration;
 #[inline]
 pub(super) fn call_soon(
     loop_: &Bound<'_, PyAny>,
-    link: &Bound<'_, Link>,
+    link: &Bound<'_, PyAny>,
     method: &Bound<'_, PyString>,
 ) -> PyResult<()> {
     let callback = link.getattr(method)?;
@@ -21,7 +17,7 @@ pub(super) fn call_soon(
 }
 
 /// Has the loop look for limits that have passed, after this time.
-pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, Link>, time: Duration) -> PyResult<()> {
+pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, PyAny>, time: Duration) -> PyResult<()> {
     let py = loop_.py();
     let callback = link.getattr(name!(py, _expire))?;
     loop_.call_method1(name!(py, call_later), (time.as_secs_f64(), callback)).map(drop)
@@ -29,7 +25,7 @@ pub(super) fn call_later(loop_: &Bound<'_, PyAny>, link: &Bound<'_, Link>, time:
 
 /// Has a task of the loop connect.
 #[cold]
-pub(super) fn connect(link: &Bound<'_, Link>, loop_: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(super) fn connect(link: &Bound<'_, PyAny>, loop_: &Bound<'_, PyAny>) -> PyResult<()> {
     start(link.py())?.call1((loop_, link)).map(drop)
 }
 
@@ -40,25 +36,19 @@ pub(super) fn start(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 /// Whether nobody waits any more.
 #[inline]
-pub(super) fn is_done(future: &Bound<'_, PyAny>) -> bool {
+pub(crate) fn is_done(future: &Bound<'_, PyAny>) -> bool {
     let done = future.call_method0(name!(future.py(), done));
     done.is_ok_and(|done| done.is_truthy().unwrap_or(true))
 }
 
 /// Gives an answer to who waits for it; nothing happens if nobody does any more.
 #[inline]
-pub(super) fn settle<'py>(
-    wire: &Wire,
-    future: &Bound<'py, PyAny>,
-    want: &Want,
-    answer: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
-) {
+pub(crate) fn settle<'py>(future: &Bound<'py, PyAny>, answer: impl FnOnce() -> PyResult<Bound<'py, PyAny>>) {
     let py = future.py();
     if is_done(future) {
         return;
     }
-    let answer = run::settled(py, wire, want, answer());
-    let told = match answer {
+    let told = match answer() {
         Ok(value) => future.call_method1(name!(py, set_result), (value,)),
         Err(error) => future.call_method1(name!(py, set_exception), (error,)),
     };
