@@ -208,7 +208,7 @@ def test_locations_are_read_as_django_reads_them(memcached_fleet: MemcachedFleet
         (MemcachedCache, "a", {"USERNAME": "u"}, "belong together"),
         (MemcachedCache, "a", {"username": "u"}, "username is refused: SASL"),
         (PyMemcacheCache, "a", {"hasher": object}, "hasher is refused: DISTRIBUTION"),
-        (PyMemcacheCache, "a", {"dead_timeout": 60}, "do not move"),
+        (PyLibMCCache, "a", {"behaviors": {"dead_timeout": 60}}, "do not move"),
         (PyMemcacheCache, "a", {"behaviors": {}}, "unknown option 'behaviors'"),
         (PyLibMCCache, "a", {"behaviors": {"num_replicas": 1}}, "num_replicas is refused"),
         (PyLibMCCache, "a", {"behaviors": {"nonsense": 1}}, "unknown behavior 'nonsense'"),

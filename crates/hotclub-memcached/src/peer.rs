@@ -53,34 +53,20 @@ impl Terms for Peer {
             // Alone: what comes behind a refused login gets no reply of its own.
             Some(login) => hello.authenticate(&login.username, &login.password),
             // A server that is too old for what follows is found out here, and not by a lost request.
-            None => {
-                hello.noop();
-                hello.version();
-            }
+            None => hello.version(),
         }
         Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
     }
 
     fn agreed(&self, (): (), replies: &[u8]) -> Result<(), Problem> {
-        let mut position = 0;
-        let is_known = match parse(replies, &mut position)? {
-            Reply::Done(_) => true,
-            Reply::ClientError(text) => return Err(refused(text)),
-            Reply::ServerError(text) => {
-                return Err(Problem::Connect(String::from_utf8_lossy(text).into_owned()));
-            }
-            Reply::Unknown if self.config.login.is_some() => return Err(refused(b"it takes no login (-Y)")),
-            Reply::Unknown => false,
-            other => return Err(Problem::unexpected(&other)),
-        };
-        if self.config.login.is_some() {
-            return Ok(());
-        }
-        match parse(replies, &mut position)? {
-            Reply::Text(version) => self.found(!is_known || is_too_old(version)),
-            Reply::ServerError(text) | Reply::ClientError(text) => Err(refused(text)),
-            // A proxy may not tell.
-            Reply::Unknown => self.found(!is_known),
+        match parse(replies, &mut 0)? {
+            // To a login.
+            Reply::Done(_) => Ok(()),
+            Reply::Text(version) => self.found(is_too_old(version)),
+            Reply::Unknown if self.config.login.is_some() => Err(refused(b"it takes no login (-Y)")),
+            Reply::Unknown => self.found(true),
+            Reply::ClientError(text) => Err(refused(text)),
+            Reply::ServerError(text) => Err(Problem::Connect(String::from_utf8_lossy(text).into_owned())),
             other => Err(Problem::unexpected(&other)),
         }
     }
@@ -120,7 +106,7 @@ fn refused(text: &[u8]) -> Problem {
     Problem::Handshake(String::from_utf8_lossy(text).into_owned())
 }
 
-/// Of what is no number nothing is known: what it answered before counts.
+/// What is no number is a proxy's, and taken for new.
 fn is_too_old(version: &[u8]) -> bool {
     let text = String::from_utf8_lossy(version);
     let mut numbers = text.split(['.', '-', '_', ' ']).map(str::parse::<u32>);
@@ -144,18 +130,14 @@ mod tests {
     #[test]
     fn an_older_server_is_found_out_by_its_first_words() {
         let peer = peer();
-        assert_eq!(peer.greeting(()).unwrap().bytes, b"mn\r\nversion\r\n");
-        assert!(peer.agreed((), b"MN\r\nVERSION 1.6.18\r\n").is_ok() && !peer.is_older());
-        for replies in [&b"ERROR\r\nVERSION 1.5.6\r\n"[..], b"MN\r\nVERSION 1.6.6\r\n", b"ERROR\r\nERROR\r\n"]
-        {
+        assert_eq!(peer.greeting(()).unwrap().bytes, b"version\r\n");
+        assert!(peer.agreed((), b"VERSION 1.6.18\r\n").is_ok() && !peer.is_older());
+        for reply in [&b"VERSION 1.5.6\r\n"[..], b"VERSION 1.6.6\r\n", b"ERROR\r\n"] {
             let peer = self::peer();
-            let first = peer.agreed((), replies);
+            let first = peer.agreed((), reply);
             assert!(matches!(first, Err(Problem::Handshake(_))), "what waits is in other words");
-            assert!(peer.is_older() && peer.agreed((), replies).is_ok());
-            assert!(
-                peer.agreed((), b"MN\r\nVERSION 1.6.38\r\n").is_ok() && !peer.is_older(),
-                "it was replaced"
-            );
+            assert!(peer.is_older() && peer.agreed((), reply).is_ok());
+            assert!(peer.agreed((), b"VERSION 1.6.38\r\n").is_ok() && !peer.is_older(), "it was replaced");
         }
     }
 

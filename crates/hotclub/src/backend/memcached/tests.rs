@@ -8,6 +8,9 @@ use bytes::Bytes;
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+mod absent;
+mod older;
+
 fn backend(url: &str) -> MemcachedBackend {
     let (url, hosts) = crate::registry::split_hosts(url);
     let url = ::url::Url::parse(&url).expect("the URL is right");
