@@ -33,7 +33,7 @@ enum Room {
     Memory,
     /// Against Django's RedisCache, django-redis, django-valkey, django-vcache and redis-py
     Redis,
-    /// Against Django's classes for Memcached, on pymemcache and on pylibmc
+    /// Against Django's classes for Memcached, on pymemcache and on pylibmc, and the clients of Rust
     Memcached,
 }
 
@@ -50,8 +50,8 @@ impl Room {
 /// Runs the Python benches, and the Rust ones of a room that has some; fails if one of them does.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut benches = vec![python_benches(options.room)?.args(flags(options))];
-    // The peers of the other rooms are Python's.
-    if options.room.is_none_or(|room| room == Room::Memory) {
+    // Those of Redis are Python's alone.
+    if options.room != Some(Room::Redis) {
         benches.push(rust_benches()?.args(flags(options)));
     }
     let mut code = ExitCode::SUCCESS;
