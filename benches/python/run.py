@@ -17,7 +17,11 @@ from pathlib import Path
 import facts
 from rooms import Bench, Figure, NothingToMeasure
 
-ROOMS = {"memory": "memory_room", "redis": "redis_bench.room"}
+ROOMS = {
+    "memory": "memory_room",
+    "redis": "redis_bench.room",
+    "memcached": "memcached_bench.room",
+}
 MOST_RUNS = 3
 #: A target missed in this many runs counts as missed.
 MISSES_THAT_COUNT = 2

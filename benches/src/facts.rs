@@ -1,17 +1,26 @@
 //! What a figure belongs to: commit, compiler, processor, versions of the peers.
+use crate::memcached::PROGRAM;
+use crate::options::Room;
 use std::fs;
 use std::process::Command;
 
 const LOCK: &str = include_str!("../Cargo.lock");
-const PEERS: [&str; 4] = ["quick_cache", "moka", "foyer-memory", "lru"];
+const MEMORY_PEERS: [&str; 4] = ["quick_cache", "moka", "foyer-memory", "lru"];
+const MEMCACHED_PEERS: [&str; 2] = ["memcache", "async-memcached"];
 
 /// One fact a line.
-pub(crate) fn gather() -> Vec<String> {
-    let peers: Vec<String> = PEERS.iter().map(|name| format!("{name} {}", version(name))).collect();
+pub(crate) fn gather(room: Room) -> Vec<String> {
+    let (peers, about_them) = match room {
+        Room::Memory => (&MEMORY_PEERS[..], "; all with hotclub's hash function (foldhash)".to_owned()),
+        Room::Memcached => {
+            (&MEMCACHED_PEERS[..], format!("; {} on this machine", first_line(PROGRAM, &["-V"])))
+        }
+    };
+    let peers: Vec<String> = peers.iter().map(|name| format!("{name} {}", version(name))).collect();
     vec![
         format!("hotclub {} at commit {}", version("hotclub"), commit()),
         format!("{}; release profile: thin LTO, one codegen unit", first_line("rustc", &["--version"])),
-        format!("peers: {}; all with hotclub's hash function (foldhash)", peers.join(", ")),
+        format!("peers: {}{about_them}", peers.join(", ")),
         format!("{} cores of {}; load before the run {}", cores(), processor(), load()),
     ]
 }

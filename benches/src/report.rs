@@ -16,10 +16,10 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
     for (index, name) in contestants.iter().enumerate() {
         println!("  {}: {name}", letter(index));
     }
-    let head: String = (0..contestants.len()).map(|index| format!("{:>21}", letter(index))).collect();
+    let head: String = (0..contestants.len()).map(|index| format!("{:>24}", letter(index))).collect();
     println!("{:32}{head}", "");
     for case in rows.chunk_by(|one, other| one.case == other.case) {
-        let cells: String = case.iter().map(|row| format!("{:>21}", cell(row))).collect();
+        let cells: String = case.iter().map(|row| format!("{:>24}", cell(row))).collect();
         println!("{:32}{cells}", case[0].case);
     }
 }
@@ -38,6 +38,9 @@ fn cell(row: &Row) -> String {
 
 /// Says which targets one run missed.
 pub(crate) fn missed(rows: &[Row]) {
+    if rows.iter().all(|row| row.target.is_none()) {
+        return;
+    }
     println!();
     let mut missed = rows.iter().filter(|row| row.is_met() == Some(false)).peekable();
     if missed.peek().is_none() {
@@ -48,16 +51,13 @@ pub(crate) fn missed(rows: &[Row]) {
 
 const HEAD: &str = "case,contestant,median,best,unit,against,compared,target,met";
 
-/// The columns are those of `memory-python.csv`.
-pub(crate) fn write_csv(path: &Path, facts: &[String], rows: &[Row]) -> io::Result<()> {
+/// The columns are those of `memory-python.csv`; `note` says what `compared` is.
+pub(crate) fn write_csv(path: &Path, facts: &[String], note: &str, rows: &[Row]) -> io::Result<()> {
     let mut text = String::new();
     for fact in facts {
         let _ = writeln!(text, "# {fact}");
     }
-    let _ = writeln!(
-        text,
-        "# made by `cargo xtask bench memory`; compared: ratio, for % hits a difference\n{HEAD}"
-    );
+    let _ = writeln!(text, "# {note}\n{HEAD}");
     for row in rows {
         let target = row.target.map_or(String::new(), |target| target.to_string());
         let met = row.is_met().map_or("", |met| if met { "yes" } else { "no" });

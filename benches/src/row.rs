@@ -60,6 +60,31 @@ impl fmt::Display for Row {
     }
 }
 
+/// So many rounds of one slice each, and one before them that warms up; who begins changes from round to round.
+/// For each contestant, one figure a round.
+pub(crate) fn in_turns(
+    contestants: usize,
+    rounds: usize,
+    mut slice: impl FnMut(usize) -> f64,
+) -> Vec<Vec<f64>> {
+    let mut figures = vec![Vec::new(); contestants];
+    for round in 0..=rounds {
+        for turn in 0..contestants {
+            let index = (turn + round) % contestants;
+            let figure = slice(index);
+            if round > 0 {
+                figures[index].push(figure);
+            }
+        }
+    }
+    figures
+}
+
+/// The median of the ratios of the rounds: two neighbours in time suffer the same noise.
+pub(crate) fn ratio(own: &[f64], other: &[f64]) -> f64 {
+    median(own.iter().zip(other).map(|(own, other)| own / other))
+}
+
 /// The middle one; of two, the lower.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();

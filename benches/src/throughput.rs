@@ -8,7 +8,7 @@ use crate::contestants::{
     Contestant, Foyer, HotclubBackend, HotclubStore, Moka, MokaWithExpiry, QuickCache, Timed,
 };
 use crate::random::Random;
-use crate::row::{Row, Target, median};
+use crate::row::{Row, Target, in_turns, median, ratio};
 use bytes::Bytes;
 use foyer_memory::S3FifoConfig;
 use hotclub::backend::memory::MemoryConfig;
@@ -63,25 +63,11 @@ pub(crate) fn rows(quick: bool) -> Vec<Row> {
     let contestants = contestants();
     let mut rows = Vec::new();
     for case in CASES {
-        let speeds = interleaved(&contestants, case, rounds, Duration::from_millis(slice));
+        let length = Duration::from_millis(slice);
+        let speeds = in_turns(contestants.len(), rounds, |index| (contestants[index].slice)(case, length));
         rows.extend(compared(&contestants, case, &speeds));
     }
     rows
-}
-
-/// For each contestant, one figure a round; who begins changes from round to round.
-fn interleaved(contestants: &[Entered], case: Case, rounds: usize, slice: Duration) -> Vec<Vec<f64>> {
-    let mut speeds = vec![Vec::new(); contestants.len()];
-    for round in 0..=rounds {
-        for turn in 0..contestants.len() {
-            let index = (turn + round) % contestants.len();
-            let speed = (contestants[index].slice)(case, slice);
-            if round > 0 {
-                speeds[index].push(speed);
-            }
-        }
-    }
-    speeds
 }
 
 fn compared(contestants: &[Entered], case: Case, speeds: &[Vec<f64>]) -> Vec<Row> {
@@ -93,8 +79,7 @@ fn compared(contestants: &[Entered], case: Case, speeds: &[Vec<f64>]) -> Vec<Row
         best: own.iter().copied().fold(0.0, f64::max),
         unit: "Mop/CPU-s x threads",
         against: YARDSTICK,
-        // Of the ratios of the rounds: two neighbours in time suffer the same noise.
-        compared: median(own.iter().zip(&speeds[yardstick]).map(|(own, other)| own / other)),
+        compared: ratio(own, &speeds[yardstick]),
         target: (entered.name == HOTCLUB).then_some(Target::AtLeast(LEAST)),
     };
     contestants.iter().zip(speeds).map(row).collect()

@@ -1,12 +1,14 @@
 //! `cargo xtask bench`: hotclub and its peers in the same run, from a release build.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use crate::debian;
 use crate::places;
 use crate::python::{Interpreters, NEWEST_DJANGO};
-use crate::shell::{Result, Run};
+use crate::shell::{Failure, Result, Run};
 use crate::venv::Venv;
 use crate::wheel;
 
@@ -31,6 +33,8 @@ enum Room {
     Memory,
     /// Against Django's RedisCache, django-redis, django-valkey, django-vcache and redis-py
     Redis,
+    /// Against Django's classes for Memcached, on pymemcache and on pylibmc, and the clients of Rust
+    Memcached,
 }
 
 impl Room {
@@ -38,15 +42,16 @@ impl Room {
         match self {
             Room::Memory => "memory",
             Room::Redis => "redis",
+            Room::Memcached => "memcached",
         }
     }
 }
 
 /// Runs the Python benches, and the Rust ones of a room that has some; fails if one of them does.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut benches = vec![python_benches()?.args(flags(options))];
-    // The peers of the other rooms are Python's.
-    if options.room.is_none_or(|room| room == Room::Memory) {
+    let mut benches = vec![python_benches(options.room)?.args(flags(options))];
+    // Those of Redis are Python's alone.
+    if options.room != Some(Room::Redis) {
         benches.push(rust_benches()?.args(flags(options)));
     }
     let mut code = ExitCode::SUCCESS;
@@ -69,7 +74,7 @@ fn flags(options: &Options) -> Vec<String> {
     flags
 }
 
-fn python_benches() -> Result<Run> {
+fn python_benches(room: Option<Room>) -> Result<Run> {
     let benches = places::required("benches/python/run.py", "the Python benches start there")?;
     let interpreters = Interpreters::find()?;
     let newest = interpreters.newest();
@@ -80,9 +85,34 @@ fn python_benches() -> Result<Run> {
     if requirements.exists() {
         venv.require(&[], Some(&requirements))?;
     }
+    if room.is_none_or(|room| room == Room::Memcached) {
+        build_pylibmc(&venv)?;
+    }
     venv.install_wheel(&wheel)?;
     // Three runs of every room, should `--check` need them.
     Ok(venv.run([benches]).minutes(90))
+}
+
+/// pylibmc comes as source. Where it cannot be built, what is compared with it is left out, and fails in CI.
+fn build_pylibmc(venv: &Venv) -> Result<()> {
+    match try_to_build_pylibmc(venv) {
+        Err(Failure::Said(why)) if !places::is_ci() => {
+            println!("there is no pylibmc, what is compared with it is left out: {why}");
+            Ok(())
+        }
+        built => built,
+    }
+}
+
+fn try_to_build_pylibmc(venv: &Venv) -> Result<()> {
+    let folders = ["/usr/include", "/usr/local/include"].map(Path::new);
+    let has = |header: &str| folders.iter().any(|folder| folder.join(header).exists());
+    if !has("libmemcached/memcached.h") || !has("zlib.h") {
+        debian::install(&["libmemcached-dev", "zlib1g-dev"], "pylibmc is built from source")?;
+    }
+    let requirements =
+        places::required("benches/python/requirements-pylibmc.txt", "pylibmc is pinned there")?;
+    venv.require(&[], Some(&requirements))
 }
 
 fn rust_benches() -> Result<Run> {

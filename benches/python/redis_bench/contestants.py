@@ -13,14 +13,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import django
 import redis
 import redis.asyncio
-from django.conf import settings
 from django.core.cache import caches
 from django.utils.module_loading import import_string
 
-from redis_bench.server import HOST, Server
+from redis_bench.server import Server, Store
+from sockets.contestants import (
+    FLOOR,
+    KEY,
+    TCP,
+    TIMEOUT,
+    UNIX,
+    Bare,
+    Contestant,
+    Floor,
+    alias,
+    configure,
+    connected,
+)
+from sockets.programs import HOST
 
 HOTCLUB = "hotclub RedisCache"
 DJANGO = "Django RedisCache"
@@ -33,15 +45,9 @@ DJANGO_THREADS = "Django RedisCache; a thread a task"
 DJANGO_THREADS_WIDE = "Django RedisCache; a thread a task; pool of 1000"
 VALKEY_ASYNC = "django-valkey AsyncValkeyCache"
 REDIS_PY_ASYNC = "redis-py raw; asyncio"
-#: No client at all: a request made beforehand, one write and one read. What a get cannot cost less than.
-FLOOR = "the two system calls alone"
 REDIS_PY_ASYNC_WIDE = "redis-py raw; asyncio; pool of 1000"
 
-TCP, UNIX, DELAYED = "TCP", "unix socket", "TCP + 1 ms"
-#: Longer than the longest row takes.
-TIMEOUT = 3600
-#: What Django puts before a key by default.
-PREFIX = ":1:"
+DELAYED = "TCP + 1 ms"
 _WIDE = {"max_connections": 1000}
 
 
@@ -109,64 +115,29 @@ class RawAsync:
         self.aset = partial(client.set, ex=TIMEOUT)
 
 
-class Bare:
-    """A socket that asks for one key; what it reads is looked at when it is verified only."""
-
-    def __init__(self, connection: socket.socket, ask: redis.Redis) -> None:
-        self._send, self._receive = connection.send, connection.recv
-        self._request = b""
-        self._ask = ask
-
-    def set(self, key: str, value: bytes) -> None:
-        self._request = b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key.encode())
-        self._ask.set(key, value, ex=TIMEOUT)
-
-    def get(self, _key: str) -> bytes:
-        self._send(self._request)
-        return self._receive(4096)
-
-
 @dataclass(frozen=True, slots=True)
-class Contestant:
-    """A cache ready to be used, and how it wants keys and values."""
-
-    name: str
-    cache: Any
-    #: What the server has of it, asked past the cache.
-    ask: redis.Redis
-    is_raw: bool
+class RawContestant(Contestant):
+    """No Django backend: it is given full keys and bytes, and has a list where the others have a dict."""
 
     def key(self, key: str) -> str:
-        return PREFIX + key if self.is_raw else key
+        return self.store.full_key(key)
 
     def value(self, value: Any) -> Any:
-        if not self.is_raw or type(value) is int:
+        if type(value) is int:
             return value
         return value.encode() if isinstance(value, str) else pickle.dumps(value)
 
-    def many(self, data: dict[str, Any]) -> dict[str, Any]:
-        return {self.key(key): self.value(value) for key, value in data.items()}
+    def found(self, keys: Iterable[str], got: Any) -> Any:
+        return dict(zip(keys, got, strict=True))
 
-    @property
-    def has_thread_a_task(self) -> bool:
-        return self.name in (DJANGO_THREADS, DJANGO_THREADS_WIDE)
 
-    @property
-    def is_one_thread(self) -> bool:
-        """Of its async verbs: all of them wait for one thread."""
-        return self.name in (DJANGO, DJANGO_REDIS)
+def has_thread_a_task(name: str) -> bool:
+    return name in (DJANGO_THREADS, DJANGO_THREADS_WIDE)
 
-    def verify(self, got: Any, expected: Any) -> None:
-        if self.name == FLOOR:
-            expected = b"$%d\r\n%b\r\n" % (len(expected), expected)
-        right = type(got) is type(expected) and got == expected
-        assert right, f"{self.name} gave {got!r:.500}, not {expected!r:.500}"
 
-    def verify_timeouts(self, keys: Iterable[str]) -> None:
-        """Every key is in this contestant's database, and has the timeout that all were given."""
-        for key in keys:
-            left = self.ask.ttl(PREFIX + key)
-            assert TIMEOUT - 600 < left <= TIMEOUT, f"{self.name}: {key} has {left} s left"
+def is_one_thread(name: str) -> bool:
+    """Of its async verbs: all of them wait for one thread."""
+    return name in (DJANGO, DJANGO_REDIS)
 
 
 class Arena:
@@ -174,7 +145,7 @@ class Arena:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.absent = configure(server)
+        self.absent = _configure(server)
 
     def open(self, names: Iterable[str], transport: str) -> list[Contestant]:
         """Their databases are emptied first; one that cannot be imported is left out."""
@@ -182,12 +153,14 @@ class Arena:
         return [self._open(name, transport) for name in here]
 
     def _open(self, name: str, transport: str) -> Contestant:
-        ask = self.server.ask(_DATABASES[name])
-        ask.flushdb()
+        store = Store(self.server, _DATABASES[name])
+        store.empty()
+        if name == FLOOR:
+            bare = Bare(_connected(self.server, transport), _get(store.full_key(KEY)), store.put)
+            return Floor(name, bare, store, lambda value: b"$%d\r\n%b\r\n" % (len(value), value))
         if name in _RAW:
-            raw = _raw(self.server, name, transport, ask)
-            return Contestant(name, raw, ask, is_raw=True)
-        return Contestant(name, caches[_alias(name, transport)], ask, is_raw=False)
+            return RawContestant(name, _raw(self.server, name, transport), store)
+        return Contestant(name, caches[alias(name, transport)], store)
 
     @property
     def subject(self) -> str:
@@ -195,32 +168,26 @@ class Arena:
         return DJANGO if HOTCLUB in self.absent else HOTCLUB
 
 
-def configure(server: Server) -> dict[str, str]:
+def _configure(server: Server) -> dict[str, str]:
     """Tells Django of all caches; returns who cannot be imported, and why."""
-    absent = {}
-    aliases: dict[str, Any] = {
-        "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
-    }
-    for name, backend in _BACKENDS.items():
-        for transport in (TCP, UNIX, DELAYED):
-            aliases[_alias(name, transport)] = {
+    configure(
+        {
+            alias(name, transport): {
                 "BACKEND": backend.path,
                 "LOCATION": _location(server, name, transport),
-                "TIMEOUT": TIMEOUT,
                 "OPTIONS": dict(backend.options),
             }
-    settings.configure(CACHES=aliases)
-    django.setup()
+            for name, backend in _BACKENDS.items()
+            for transport in (TCP, UNIX, DELAYED)
+        }
+    )
+    absent = {}
     for name, backend in _BACKENDS.items():
         try:
             import_string(backend.path)
         except ImportError as error:
             absent[name] = str(error)
     return absent
-
-
-def _alias(name: str, transport: str) -> str:
-    return f"{name}; {transport}"
 
 
 def _port(server: Server, transport: str) -> int:
@@ -234,9 +201,7 @@ def _location(server: Server, name: str, transport: str) -> str:
     return f"{backend.scheme}://{HOST}:{_port(server, transport)}/{database}"
 
 
-def _raw(server: Server, name: str, transport: str, ask: redis.Redis) -> Raw | RawAsync | Bare:
-    if name == FLOOR:
-        return Bare(_connected(server, transport), ask)
+def _raw(server: Server, name: str, transport: str) -> Raw | RawAsync:
     where: dict[str, Any] = {"db": _DATABASES[name]}
     if transport == UNIX:
         where["unix_socket_path"] = str(server.unix_socket)
@@ -249,14 +214,13 @@ def _raw(server: Server, name: str, transport: str, ask: redis.Redis) -> Raw | R
     return RawAsync(redis.asyncio.Redis(**where))
 
 
+def _get(key: str) -> bytes:
+    return b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key.encode())
+
+
 def _connected(server: Server, transport: str) -> socket.socket:
-    """With its own database chosen, and every wait limited."""
-    if transport == UNIX:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(server.unix_socket))
-    else:
-        connection = socket.create_connection((HOST, _port(server, transport)))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """With its own database chosen."""
+    connection = connected(server.unix_socket if transport == UNIX else _port(server, transport))
     connection.sendall(b"SELECT %d\r\n" % _DATABASES[FLOOR])
     assert connection.recv(64) == b"+OK\r\n"
     return connection

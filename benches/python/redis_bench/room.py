@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import facts
-from redis_bench import report, rows, server
+from redis_bench import rows, server
 from redis_bench.contestants import HOTCLUB, Arena
-from redis_bench.measure import Effort, Figure, Row, measured
 from rooms import Bench, NothingToMeasure
+from sockets.room import made_by, run_once
 
 DELAY_MS = 1.0
 PEERS = (
@@ -24,9 +24,6 @@ PEERS = (
     "django-vcache",
     "asgiref",
 )
-#: An async unit of work takes seconds where threads answer, so there are fewer rounds of those.
-BLOCKING, ASYNC = Effort(41, 0.02), Effort(7, 0.1)
-BLOCKING_QUICK, ASYNC_QUICK = Effort(7, 0.01), Effort(3, 0.02)
 
 
 @contextmanager
@@ -45,29 +42,8 @@ def opened(asked: argparse.Namespace) -> Iterator[Bench]:
             *facts.gather(PEERS),
             f"redis-server {running.version} on this machine, without persistence; {DELAY_MS} ms"
             " more on replies where a row says so",
-            f"made by `{command(asked)}`; us of CPU, all threads of the client, unless a row says wall",
+            made_by(asked),
         ]
-        yield Bench(lines, lambda: run_once(asked, arena, lines))
-
-
-def command(asked: argparse.Namespace) -> str:
-    flags = [f" --{flag}" for flag in ("check", "quick") if getattr(asked, flag)]
-    return "cargo xtask bench redis" + "".join(flags)
-
-
-def run_once(asked: argparse.Namespace, arena: Arena, lines: list[str]) -> list[Figure]:
-    figures = []
-    for row in rows.all_rows(arena):
-        if asked.only in row.name:
-            found = measured(row, effort(row, quick=asked.quick), arena.subject)
-            report.print_table(found)
-            figures += found
-    if not asked.only:
-        report.write_csv(asked.results / facts.csv_name("redis"), lines, figures)
-    return figures
-
-
-def effort(row: Row, quick: bool) -> Effort:
-    if row.wall_targets is None:
-        return BLOCKING_QUICK if quick else BLOCKING
-    return ASYNC_QUICK if quick else ASYNC
+        yield Bench(
+            lines, lambda: run_once(asked, lines, rows.all_rows(arena), lambda _: arena.subject)
+        )

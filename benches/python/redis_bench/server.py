@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import redis
 
+from sockets.contestants import PREFIX, TIMEOUT
+from sockets.programs import (
+    HOST,
+    Placement,
+    allow_many_files,
+    ended_with_the_block,
+    free_port,
+    placed,
+    serving,
+)
+
 PROGRAM = "redis-server"
-HOST = "127.0.0.1"
 #: More than there are contestants: each has a database of its own.
 DATABASES = 32
-PATIENCE = 10.0
 
 
 def is_installed() -> bool:
     return shutil.which(PROGRAM) is not None
-
-
-class Placement(StrEnum):
-    """Where the server runs, seen from the client. Left alone, the kernel chooses anew for each slice."""
-
-    SAME_CORE = "server on the same core"
-    OTHER_CORE = "server on another core"
-    FREE = ""
-
-    def cores(self, allowed: set[int]) -> tuple[set[int], set[int]]:
-        """The client's and the server's."""
-        first, *others = sorted(allowed)
-        match self:
-            case Placement.SAME_CORE:
-                return {first}, {first}
-            case Placement.OTHER_CORE:
-                return {first}, set(others)
-            case Placement.FREE:
-                return allowed, allowed
-
-    @property
-    def is_possible(self) -> bool:
-        return self is not Placement.OTHER_CORE or len(os.sched_getaffinity(0)) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +45,49 @@ class Server:
     unix_socket: Path
     pid: int
 
-    def ask(self, database: int) -> redis.Redis:
-        """A client that only verifies; nothing it does is timed."""
-        return redis.Redis(host=HOST, port=self.port, db=database)
+    def placed(self, placement: Placement) -> AbstractContextManager[None]:
+        return placed(placement, [self.pid])
+
+
+class Store:
+    """One contestant's database; what is asked here is not timed."""
+
+    def __init__(self, server: Server, database: int) -> None:
+        self._client = redis.Redis(host=HOST, port=server.port, db=database)
+
+    def full_key(self, key: str) -> str:
+        return PREFIX + key
+
+    def empty(self) -> None:
+        self._client.flushdb()
+
+    def put(self, key: str, value: bytes) -> None:
+        self._client.set(self.full_key(key), value, ex=TIMEOUT)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        self._client.delete(*map(self.full_key, keys))
+
+    def stored(self, key: str) -> bytes | None:
+        value: Any = self._client.get(self.full_key(key))
+        return None if value is None else bytes(value)
+
+    def seconds_left(self, key: str) -> int:
+        return self._client.ttl(self.full_key(key))
 
     def hits(self) -> int:
-        """How many keys reads have found since the start."""
-        with self.ask(0) as client:
-            return int(client.info("stats")["keyspace_hits"])
+        return self._stat("keyspace_hits")
 
-    @contextmanager
-    def placed(self, placement: Placement) -> Iterator[None]:
-        """Keeps all threads of the server and of this process on the cores that the placement names."""
-        everywhere = os.sched_getaffinity(0)
-        ours, its = placement.cores(everywhere)
-        _keep_on(self.pid, its)
-        _keep_on(os.getpid(), ours)
-        try:
-            yield
-        finally:
-            _keep_on(self.pid, everywhere)
-            _keep_on(os.getpid(), everywhere)
+    def misses(self) -> int:
+        return self._stat("keyspace_misses")
+
+    def _stat(self, name: str) -> int:
+        return int(self._client.info("stats")[name])
 
 
 @contextmanager
 def started(delay_ms: float) -> Iterator[Server]:
     """The server and the proxy, ended by their process ids when the block ends."""
-    _allow_many_files()
+    allow_many_files()
     with tempfile.TemporaryDirectory(prefix="hotclub-bench-") as folder:
         unix_socket = Path(folder, "redis.sock")
         with _server(folder, unix_socket) as (port, pid), _proxy(port, delay_ms) as delayed_port:
@@ -99,7 +98,7 @@ def started(delay_ms: float) -> Iterator[Server]:
 @contextmanager
 def _server(folder: str, unix_socket: Path) -> Iterator[tuple[int, int]]:
     """The server's port and process id."""
-    port = _free_port()
+    port = free_port()
     settings = {
         "bind": HOST,
         "port": port,
@@ -112,11 +111,18 @@ def _server(folder: str, unix_socket: Path) -> Iterator[tuple[int, int]]:
         "appendonly": "no",
     }
     options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
-    with Path(folder, "redis.log").open("wb") as log:
-        process = subprocess.Popen([PROGRAM, *options], stdout=log, stderr=log)
-    with _ended_with_the_block(process):
-        _wait_for_answer(process, port, Path(folder, "redis.log"))
-        yield port, process.pid
+    log = Path(folder, "redis.log")
+    with serving([PROGRAM, *options], log, partial(_answers, port)) as pid:
+        yield port, pid
+
+
+def _answers(port: int) -> bool:
+    with redis.Redis(host=HOST, port=port) as client:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            return False
+    return True
 
 
 @contextmanager
@@ -125,54 +131,6 @@ def _proxy(port: int, delay_ms: float) -> Iterator[int]:
     program = Path(__file__).with_name("delay.py")
     command = [sys.executable, str(program), str(port), str(delay_ms)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with _ended_with_the_block(process):
+    with ended_with_the_block(process):
         assert process.stdout is not None
         yield int(process.stdout.readline())
-
-
-@contextmanager
-def _ended_with_the_block(
-    process: subprocess.Popen[str] | subprocess.Popen[bytes],
-) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _keep_on(pid: int, cores: set[int]) -> None:
-    for thread in Path("/proc", str(pid), "task").iterdir():
-        with suppress(ProcessLookupError):
-            os.sched_setaffinity(int(thread.name), cores)
-
-
-def _allow_many_files() -> None:
-    """Some contestants keep a connection a task, in both async rows; what we start inherits this."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    client = redis.Redis(host=HOST, port=port)
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            client.ping()
-        except redis.ConnectionError:
-            time.sleep(0.02)
-        else:
-            client.close()
-            return
-    raise RuntimeError(f"{PROGRAM} does not answer:\n{log.read_text(errors='replace')}")

@@ -10,17 +10,13 @@ from redis_bench.contestants import (
     DELAYED,
     DJANGO,
     DJANGO_REDIS,
-    TCP,
-    UNIX,
     VALKEY,
     VALKEY_ASYNC,
     VCACHE,
 )
-
-Targets = dict[str, float]
-
-GET, SET, GET_DICT = "get small str", "set small str", "get 1 KB dict"
-GET_MANY, SET_MANY, INCR = "get_many(100)", "set_many(100)", "incr"
+from sockets.contestants import TCP, UNIX
+from sockets.measure import Targets
+from sockets.verbs import GET, GET_DICT, GET_MANY, SET, SET_MANY
 
 _SMALL: Targets = {DJANGO: 10, DJANGO_REDIS: 4, VALKEY: 2.5, VCACHE: 2}
 _MANY: Targets = {DJANGO: 20, DJANGO_REDIS: 12, VALKEY: 20, VCACHE: 5}

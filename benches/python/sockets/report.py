@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from redis_bench.measure import Figure
+from sockets.measure import Figure
 
 HEAD = "case,contestant,median,best,unit,against,ratio,ratio of bests,target,met"
 
 
 def print_table(figures: list[Figure]) -> None:
-    """One block a row: times, and how many times hotclub's they are."""
-    for case, group in groupby(figures, key=lambda figure: figure.case):
+    """One block a row and yardstick: times, and how many times the yardstick's they are."""
+    for (case, against), group in groupby(figures, key=lambda one: (one.case, one.against)):
         members = list(group)
-        print(f"\n{case}: {members[0].unit}, as multiples of {members[0].against}'s")
+        print(f"\n{case}: {members[0].unit}, as multiples of {against}'s")
         print(f"    {'':50}{'best':>10}{'median':>10}   {'of bests':>10}{'of medians':>12}")
         for one in members:
             print(

@@ -18,8 +18,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from redis_bench.contestants import HOTCLUB
-from redis_bench.targets import Targets
+#: What ours are called first.
+OURS = "hotclub "
+#: How many times hotclub's time a peer takes, at least; a peer without a number is shown and not judged.
+Targets = dict[str, float]
 
 
 class Cost(NamedTuple):
@@ -72,7 +74,7 @@ class Figure:
     unit: str
     median: float
     best: float
-    #: Whose time the ratios are of: hotclub's, or while there is none Django's.
+    #: Whose time the ratios are of: one of hotclub's, or while there is none Django's.
     against: str
     ratio: float
     ratio_of_bests: float
@@ -137,13 +139,28 @@ class Times:
         self.cpu.append(cost.cpu / calls * 1e6)
         self.wall.append(cost.wall / calls * 1e6)
 
+    def of(self, what: str) -> list[float]:
+        return self.cpu if what == "CPU" else self.wall
 
-def measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
+
+def measured(row: Row, effort: Effort, subject_of: Callable[[str], str]) -> list[Figure]:
     with row.placed():
-        return _measured(row, effort, subject)
+        everybody = _timed_in_turns(row, effort)
+
+    def figures(case: str, what: str, targets: Targets) -> list[Figure]:
+        return [
+            _figure(case, what, (name, one), (subject, everybody[subject]), targets)
+            for name, one in everybody.items()
+            for subject in [subject_of(name)]
+        ]
+
+    found = figures(row.name, "CPU", row.targets)
+    if row.wall_targets is None:
+        return found
+    return found + figures(f"{row.name}; wall", "wall time", row.wall_targets)
 
 
-def _measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
+def _timed_in_turns(row: Row, effort: Effort) -> dict[str, Times]:
     times = {name: Times(entry, effort) for name, entry in row.prepare().items()}
     names = list(times)
     for round_number in range(effort.rounds):
@@ -154,46 +171,28 @@ def _measured(row: Row, effort: Effort, subject: str) -> list[Figure]:
             times[name].attempt(times[name].add_slice)
     for one in times.values():
         one.attempt(one.entry.verify)
-    problems = {name: one.problem for name, one in times.items()}
-    judged = subject == HOTCLUB
-    cpu = {name: one.cpu for name, one in times.items()}
-    found = _figures(
-        row.name, "us of CPU a call", cpu, problems, subject, row.targets if judged else {}
+    return times
+
+
+def _figure(
+    case: str, what: str, own: tuple[str, Times], subject: tuple[str, Times], targets: Targets
+) -> Figure:
+    (name, times), (against, others) = own, subject
+    slices, base = times.of(what), others.of(what)
+    # Without hotclub's times every ratio is 0, which misses every target.
+    has_times = not times.problem and not others.problem
+    return Figure(
+        case=case,
+        contestant=name,
+        unit=f"us of {what} a call",
+        median=statistics.median(slices) if not times.problem else 0.0,
+        best=min(slices) if not times.problem else 0.0,
+        against=against,
+        ratio=statistics.median(slices) / statistics.median(base) if has_times else 0.0,
+        ratio_of_bests=min(slices) / min(base) if has_times else 0.0,
+        target=targets.get(name) if against.startswith(OURS) else None,
+        problem=times.problem,
     )
-    if row.wall_targets is None:
-        return found
-    wall = {name: one.wall for name, one in times.items()}
-    name, unit = f"{row.name}; wall", "us of wall time a call"
-    return found + _figures(name, unit, wall, problems, subject, row.wall_targets if judged else {})
-
-
-def _figures(
-    case: str,
-    unit: str,
-    times: dict[str, list[float]],
-    problems: dict[str, str],
-    subject: str,
-    targets: Targets,
-) -> list[Figure]:
-    def figure(name: str) -> Figure:
-        own, base = times[name], times[subject]
-        problem = problems[name]
-        # Without hotclub's times every ratio is 0, which misses every target.
-        has_times = not problem and not problems[subject]
-        return Figure(
-            case=case,
-            contestant=name,
-            unit=unit,
-            median=statistics.median(own) if not problem else 0.0,
-            best=min(own) if not problem else 0.0,
-            against=subject,
-            ratio=statistics.median(own) / statistics.median(base) if has_times else 0.0,
-            ratio_of_bests=min(own) / min(base) if has_times else 0.0,
-            target=targets.get(name),
-            problem=problem,
-        )
-
-    return [figure(name) for name in times]
 
 
 def timed(loop: Callable[[int], object]) -> Slice:
