@@ -36,6 +36,8 @@ pub struct Call<V: Verb> {
     shares: Vec<Share>,
     answer: Option<V::Answer>,
     error: Option<Error>,
+    /// Has room already; for the share that needs one first, and from the one that is done last.
+    spare: Batch,
 }
 
 impl<V: Verb> Drop for Call<V> {
@@ -75,12 +77,28 @@ impl<V: Verb> Call<V> {
                 asked.map(|(node, requests)| share(node, requests)).collect()
             }
         };
-        Call { fleet: fleet.clone(), verb, shares, answer, error: None }
+        Call { fleet: fleet.clone(), verb, shares, answer, error: None, spare: Batch::default() }
+    }
+
+    /// A batch that was used before, and has room.
+    pub(crate) fn lend(&mut self, batch: Batch) {
+        match self.shares.first_mut() {
+            Some(share) => share.batch = batch,
+            None => self.spare = batch,
+        }
+    }
+
+    pub(crate) fn take_spare(&mut self) -> Batch {
+        std::mem::take(&mut self.spare)
     }
 
     /// Writes what goes out next: so many batches, one a node. 0: the call is done.
     pub fn next_round(&mut self) -> usize {
-        self.shares.retain(|share| share.done < share.requests.len());
+        let is_left = |share: &Share| share.done < share.requests.len();
+        if let Some(done) = self.shares.iter_mut().find(|share| !is_left(share)) {
+            self.spare = std::mem::take(&mut done.batch);
+        }
+        self.shares.retain(is_left);
         for share in &mut self.shares {
             let Share { node, batch, requests, done, under_way, plainly, .. } = share;
             batch.start(self.verb.name(), self.verb.effect());
@@ -97,7 +115,7 @@ impl<V: Verb> Call<V> {
             }
         }
         // What cannot be said there was not asked.
-        self.shares.retain(|share| share.done < share.requests.len());
+        self.shares.retain(is_left);
         self.shares.len()
     }
 

@@ -135,16 +135,27 @@ impl Fleet {
         verb.write(0, batch);
         received.clear();
         let (effect, bytes) = (batch.effect(), batch.bytes());
-        let mut answer = verb.start();
         let done = self.nodes()[node].exchange(self.peer(node), effect, bytes, 1, received);
-        Some(match done {
-            Ok(()) => {
+        self.answer_one(verb, node, done.map(|()| received.bytes()), || self.nodes()[node].distrust())
+    }
+
+    /// What came back for the only request of a call.
+    #[inline]
+    pub(crate) fn answer_one<V: Verb>(
+        &self,
+        verb: &V,
+        node: usize,
+        heard: Result<&[u8], Problem>,
+        distrust: impl FnOnce(),
+    ) -> Option<Result<V::Answer, Error>> {
+        let mut answer = verb.start();
+        Some(match heard {
+            Ok(bytes) => {
                 self.answered(node);
-                let reply = parse(received.bytes(), &mut 0).map_err(Problem::from);
-                let read = reply.and_then(|reply| verb.read(0, reply, &mut answer));
-                match read {
+                let reply = parse(bytes, &mut 0).map_err(Problem::from);
+                match reply.and_then(|reply| verb.read(0, reply, &mut answer)) {
                     Ok(()) => Ok(answer),
-                    Err(problem) => Err(self.not_read(verb, node, problem)),
+                    Err(problem) => Err(self.not_read(verb, node, problem, distrust)),
                 }
             }
             Err(Problem::Handshake(_)) if self.peer(node).is_older() => return None,
@@ -154,9 +165,9 @@ impl Fleet {
 
     /// A reply that says no, or nothing that makes sense: then whether it was done is unknown.
     #[cold]
-    fn not_read<V: Verb>(&self, verb: &V, node: usize, problem: Problem) -> Error {
+    fn not_read<V: Verb>(&self, verb: &V, node: usize, problem: Problem, distrust: impl FnOnce()) -> Error {
         if matches!(problem, Problem::Malformed(_)) {
-            self.nodes()[node].distrust();
+            distrust();
             if verb.ends_old_value() {
                 self.note(node, std::iter::once(verb.key(0)));
             }
@@ -165,12 +176,20 @@ impl Fleet {
     }
 
     fn ask_many<V: Verb>(self: &Arc<Self>, verb: &V) -> Result<V::Answer, Error> {
+        let mut scratch = SCRATCH.take().unwrap_or_default();
         let mut call = Call::of(self, verb);
-        let mut received = Received::default();
+        self.go_round(&mut call, &mut scratch);
+        SCRATCH.set(Some(scratch));
+        call.end()
+    }
+
+    fn go_round<V: Verb>(&self, call: &mut Call<V>, Scratch { batch, received }: &mut Scratch) {
+        call.lend(std::mem::take(batch));
         loop {
             let shares = call.next_round();
             if shares == 0 {
-                return call.end();
+                *batch = call.take_spare();
+                return;
             }
             let until = Instant::now() + self.config.reply_limit;
             let send = |at| self.send(call.node_of(at), call.batch(at));
@@ -178,7 +197,7 @@ impl Fleet {
             for (at, sent) in sent.into_iter().enumerate() {
                 received.clear();
                 let node = call.node_of(at);
-                let heard = self.hear(node, call.batch(at), sent, &mut received, until);
+                let heard = self.hear(node, call.batch(at), sent, received, until);
                 if !call.take_in(at, heard.map(|()| received.bytes())) {
                     self.nodes()[node].distrust();
                 }

@@ -53,8 +53,9 @@ impl<'a> Key<'a> {
     #[inline]
     pub fn new(key: impl Into<Cow<'a, str>>) -> Result<Self, BadKey> {
         let key = key.into();
-        if let Some(at) = key.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
-            return Err(BadKey::Unprintable(at));
+        // Without an end in the middle, so that many bytes are looked at together.
+        if key.bytes().fold(false, |bad, byte| bad | is_unprintable(byte)) {
+            return Err(BadKey::Unprintable(key.bytes().position(is_unprintable).unwrap_or(0)));
         }
         check(key.len())?;
         Ok(Key { plain: Plain::Text(key), base64: String::new() })
@@ -117,6 +118,11 @@ impl<'a> Key<'a> {
     fn is_text(&self) -> bool {
         matches!(self.plain, Plain::Text(_))
     }
+}
+
+#[inline]
+fn is_unprintable(byte: u8) -> bool {
+    (byte <= b' ') | (byte == 0x7f)
 }
 
 #[inline]

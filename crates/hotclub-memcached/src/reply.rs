@@ -241,7 +241,7 @@ fn reply_without_value(head: &[u8]) -> Result<Reply<'_>, Malformed> {
 fn line(bytes: &[u8], start: usize) -> Result<Option<(&[u8], usize)>, Malformed> {
     let rest = bytes.get(start..).unwrap_or_default();
     let sight = &rest[..rest.len().min(MOST_LINE)];
-    match sight.iter().position(|&byte| byte == b'\n') {
+    match memchr::memchr(b'\n', sight) {
         Some(end) if end > 0 && sight[end - 1] == b'\r' => Ok(Some((&sight[..end - 1], start + end + 1))),
         Some(_) => Err(Malformed("a line without its end")),
         None if sight.len() == MOST_LINE => Err(Malformed("a line that is too long")),

@@ -166,9 +166,9 @@ impl Batch {
     }
 
     /// Reads entries, as one request of the older protocol: the server answers it in one go, but pipelined requests
-    /// twenty at a time. For keys that are text.
-    pub fn get_all<'a>(&mut self, keys: impl Iterator<Item = &'a Key<'a>>) {
-        self.put(b"get");
+    /// twenty at a time. For keys that are text; with their ids if `cas`.
+    pub fn get_all<'a>(&mut self, keys: impl Iterator<Item = &'a Key<'a>>, cas: bool) {
+        self.put(if cas { b"gets" } else { b"get" });
         for key in keys {
             self.put(b" ");
             self.put(key.as_wire());
@@ -470,7 +470,8 @@ mod tests {
     #[test]
     fn many_keys_are_one_request() {
         let keys = [key(), Key::new(":1:é").unwrap()];
-        assert_eq!(written(|batch| batch.get_all(keys.iter())), "get :1:k :1:é\r\n");
+        assert_eq!(written(|batch| batch.get_all(keys.iter(), false)), "get :1:k :1:é\r\n");
+        assert_eq!(written(|batch| batch.get_all(keys.iter(), true)), "gets :1:k :1:é\r\n");
     }
 
     #[test]

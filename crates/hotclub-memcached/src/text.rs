@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(same(&|batch| batch.count_down(&key(), 3)), "decr k 3\r\n");
         assert_eq!(same(&Batch::flush_all), "flush_all\r\n");
         let keys = [key(), Key::new("l").unwrap()];
-        assert_eq!(same(&|batch| batch.get_all(keys.iter())), "get k l\r\n");
+        assert_eq!(same(&|batch| batch.get_all(keys.iter(), false)), "get k l\r\n");
     }
 
     #[test]

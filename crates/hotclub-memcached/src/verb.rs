@@ -151,8 +151,8 @@ fn read_each<V: Verb + ?Sized>(
     done
 }
 
-/// [`Verb::write_part`] for plain reads: one request for all keys, where they are text.
-pub fn write_gets<V: Verb + ?Sized>(verb: &V, requests: &[usize], batch: &mut Batch) -> usize {
+/// [`Verb::write_part`] for plain reads, with ids or without: one request for all keys, where they are text.
+pub fn write_gets<V: Verb + ?Sized>(verb: &V, requests: &[usize], batch: &mut Batch, cas: bool) -> usize {
     let mut bytes = 0;
     let fits = |&&request: &&usize| {
         bytes += verb.key(request).as_wire().len() + 1;
@@ -165,7 +165,7 @@ pub fn write_gets<V: Verb + ?Sized>(verb: &V, requests: &[usize], batch: &mut Ba
             1
         }
         _ => {
-            batch.get_all(requests[..count].iter().map(|&request| verb.key(request)));
+            batch.get_all(requests[..count].iter().map(|&request| verb.key(request)), cas);
             count
         }
     }
@@ -272,8 +272,8 @@ where
         batch.get(&self.keys[request], self.get);
     }
     fn write_part(&self, requests: &[usize], batch: &mut Batch, _plainly: bool) -> usize {
-        if self.get.is_plain() {
-            write_gets(self, requests, batch)
+        if self.get.cas(false).is_plain() {
+            write_gets(self, requests, batch, self.get.cas)
         } else {
             write_each(self, requests, batch)
         }
@@ -284,7 +284,7 @@ where
         bytes: &[u8],
         answer: &mut Self::Answer,
     ) -> Result<Part, Problem> {
-        if self.get.is_plain() {
+        if self.get.cas(false).is_plain() {
             read_gets(self, requests, bytes, answer)
         } else {
             read_each(self, requests, bytes, answer)

@@ -9,6 +9,7 @@ mod presized;
 
 pub(crate) use decode::{KeyCache, decode};
 pub(crate) use encode::encode;
+pub(crate) use presized::sized_dict;
 
 const NONE: u8 = 0;
 const TRUE: u8 = 1;

@@ -4,6 +4,8 @@
 //! public call that avoids this, so its own `_PyDict_NewPresized` is looked up by name, once; where an
 //! interpreter does not export it, dicts grow.
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::sync::OnceLock;
 
 type NewPresized = unsafe extern "C" fn(Py_ssize_t) -> *mut PyObject;
@@ -25,6 +27,15 @@ pub(super) unsafe fn new_dict(length: Py_ssize_t) -> *mut PyObject {
     }
     // SAFETY: attached, as the caller promises.
     unsafe { ffi::PyDict_New() }
+}
+
+/// A new dict with room for this many keys.
+#[inline]
+pub(crate) fn sized_dict(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyDict>> {
+    let length = Py_ssize_t::try_from(length).unwrap_or(0);
+    // SAFETY: attached, as `py` shows; the result is a new reference or null with an exception, and a dict.
+    let dict = unsafe { Bound::from_owned_ptr_or_err(py, new_dict(length))? };
+    Ok(dict.cast_into::<PyDict>()?)
 }
 
 fn new_presized() -> Option<NewPresized> {

@@ -50,9 +50,10 @@ impl Verb for Collect<'_> {
         batch.get(&self.keys[request], Get::default());
     }
     fn write_part(&self, requests: &[usize], batch: &mut Batch, _plainly: bool) -> usize {
-        write_gets(self, requests, batch)
+        write_gets(self, requests, batch, false)
     }
     fn read_part(&self, requests: &[usize], bytes: &[u8], answer: &mut Collected) -> Result<Part, Problem> {
+        answer.bytes.reserve(bytes.len());
         read_gets(self, requests, bytes, answer)
     }
     fn start(&self) -> Collected {

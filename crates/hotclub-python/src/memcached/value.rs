@@ -116,10 +116,8 @@ pub(crate) fn load<'py>(py: Python<'py>, flags: u32, bytes: &[u8]) -> PyResult<B
         return load(py, flags & !COMPRESSED, inflated.cast::<PyBytes>()?.as_bytes());
     }
     if flags & TEXT != 0 {
-        return match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(PyString::new(py, text).into_any()),
-            Err(_) => PyBytes::new(py, bytes).call_method0(name!(py, decode)),
-        };
+        // CPython's own decoder, which raises what `bytes.decode` raises.
+        return PyString::from_bytes(py, bytes).map(Bound::into_any);
     }
     if flags & (INTEGER | PYLIBMC_INTEGER) != 0 {
         // A number that became shorter is padded with blanks by the server; `int` strips them.

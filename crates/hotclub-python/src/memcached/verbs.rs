@@ -5,6 +5,7 @@ use super::collect::{Collect, Collected};
 use super::fleet::Fleet;
 use super::speech::{Clearing, start};
 use super::{Object, value};
+use crate::codec::sized_dict;
 use crate::door::in_a_thread;
 use crate::life::Given;
 use hotclub::remote::IntoError;
@@ -15,7 +16,7 @@ use hotclub_memcached::{AbsentNodes, Effect, Key, Problem, Stored};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList};
+use pyo3::types::{PyBool, PyList};
 use std::ops::Range;
 
 /// The server's usual limit, less by more than a key and what is noted beside it.
@@ -31,9 +32,11 @@ fn none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 impl Fleet {
-    fn counted(&self, found: &Collected) {
+    /// Counts hits and misses; how many hits.
+    fn counted(&self, found: &Collected) -> usize {
         let hits = found.spans.iter().flatten().count();
         self.count(hits, found.spans.len() - hits);
+        hits
     }
 
     #[cold]
@@ -166,8 +169,7 @@ impl<'py> Call<'_, 'py> {
         let checked = self.checked_all(&full, &ends)?;
         let collect = Collect { keys: checked.into(), absent: self.absent() };
         carry(self, door, collect, |py, fleet, found| {
-            fleet.counted(&found);
-            let dict = PyDict::new(py);
+            let dict = sized_dict(py, fleet.counted(&found))?;
             for (place, key) in typed.into_iter().enumerate() {
                 if let Some((flags, bytes)) = found.get(place) {
                     dict.set_item(key, value::load(py, flags, bytes)?)?;

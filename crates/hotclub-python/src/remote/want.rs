@@ -1,6 +1,7 @@
 //! What the replies to a request mean to its caller, for every door.
 use super::errors;
 use super::wire::{Dialect, Wire};
+use crate::codec::sized_dict;
 use hotclub::backend::redis::batch::Effect;
 use hotclub::backend::redis::error::Problem;
 use hotclub::backend::redis::resp::{Malformed, Reply};
@@ -246,7 +247,7 @@ impl<'py> Reader<'_, 'py> {
         keys: &[Py<PyAny>],
         mut replies: impl Iterator<Item = Result<Reply<'a>, Malformed>>,
     ) -> Read<'py> {
-        let found = PyDict::new(self.py);
+        let found = sized_dict(self.py, keys.len())?;
         let mut keys = keys.iter();
         let mut put = |reply: Reply<'_>| {
             let Some(key) = keys.next() else {

@@ -85,8 +85,7 @@ fn an_older_server_is_spoken_to_in_its_own_words() {
     let found = new().get_many(&["old-b", "old-none", "old-d"], &GetOptions::default()).unwrap();
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
     let backend = new();
-    let mut with_id = GetOptions::default();
-    with_id.want_cas = true;
+    let with_id = GetOptions { want_cas: true, ..GetOptions::default() };
     let id = backend.get("old-b", &with_id).unwrap().unwrap().cas.unwrap();
     let write = |condition| {
         let mut options = SetOptions::new(Life::For(Duration::from_secs(60)));
