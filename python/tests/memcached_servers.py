@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from certificates import certificates
 from servers import REPLY_LIMIT, Server, need
 
 #: A request that does nothing, and the reply that nothing else gives.
@@ -31,6 +33,8 @@ class MemcachedOptions:
     unix_socket: bool = False
     #: ``-Y``: user and password that a client must say first, in the text protocol.
     login: tuple[str, str] | None = None
+    #: ``-Z``: TLS on its port, with the kit's certificate.
+    tls: bool = False
     #: Any other words of the command line: ``("-o", "no_modern")``.
     arguments: tuple[str, ...] = ()
 
@@ -58,6 +62,10 @@ class MemcachedServer(Server):
             line += ["-l", "127.0.0.1", "-p", str(self.port), "-U", "0"]
         if options.login is not None:
             line += ["-Y", str(self._folder / "logins")]
+        if options.tls:
+            files = certificates()
+            line += ["-Z", "-o", f"ssl_chain_cert={files.server_certificate}"]
+            line += ["-o", f"ssl_key={files.server_key}"]
         return [*line, *options.arguments]
 
     def _answers(self) -> bool:
@@ -86,7 +94,15 @@ class MemcachedServer(Server):
         with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as connection:
             connection.settimeout(REPLY_LIMIT)
             connection.connect(str(self.unix_path) if unix else ("127.0.0.1", self.port))
-            with connection.makefile("rwb") as stream:
+            if not self.options.tls:
+                with connection.makefile("rwb") as stream:
+                    yield stream
+                return
+            context = ssl.create_default_context(cafile=certificates().authority)
+            with (
+                context.wrap_socket(connection, server_hostname="127.0.0.1") as session,
+                session.makefile("rwb") as stream,
+            ):
                 yield stream
 
     def command(self, line: str) -> str:
