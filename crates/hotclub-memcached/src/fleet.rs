@@ -23,7 +23,7 @@ pub(crate) struct Fleet {
     pub(crate) config: Arc<Config>,
     placement: Placement,
     peers: Vec<Peer>,
-    overdue: Vec<Overdue>,
+    overdue: Vec<Arc<Overdue>>,
     absences: Option<Absences>,
     nodes: PerProcess<Vec<Node<Peer>>>,
 }
@@ -62,7 +62,7 @@ impl Fleet {
         Ok(Fleet {
             placement: Placement::new(config.distribution, &config.servers),
             peers: (0..nodes).map(|_| Peer::new(config.clone())).collect(),
-            overdue: (0..nodes).map(|_| Overdue::default()).collect(),
+            overdue: config.servers.iter().map(Overdue::of).collect(),
             absences: config.leave.map(|leave| Absences::new(leave, nodes)),
             nodes: PerProcess::new(),
             config,

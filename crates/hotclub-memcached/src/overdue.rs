@@ -1,9 +1,11 @@
 //! Deletions that could not be done because their node was not there. It is not read again before they are.
 use crate::key::Key;
+use hotclub_net::Server;
 use hotclub_net::fork::PerProcess;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 /// What one node owes. Not lost in a fork: the child has what its parent noted before.
 #[derive(Debug, Default)]
@@ -36,7 +38,25 @@ pub(crate) enum Due {
     Delete(Vec<(Wire, u64)>),
 }
 
+/// What each server owes, whoever asks it: two configurations of one server read the same entries.
+static OWED: PerProcess<Mutex<Vec<(Server, Weak<Overdue>)>>> = PerProcess::new();
+
 impl Overdue {
+    /// That of this server, shared by all clients of this process.
+    pub(crate) fn of(server: &Server) -> Arc<Overdue> {
+        // Short: a look at a list of the servers that are in use. A child knows its clients by their own references.
+        let mut owed = OWED.get_or(Mutex::default).lock();
+        owed.retain(|(_, overdue)| overdue.strong_count() > 0);
+        if let Some(overdue) =
+            owed.iter().find(|(known, _)| known == server).and_then(|(_, known)| known.upgrade())
+        {
+            return overdue;
+        }
+        let overdue = Arc::<Overdue>::default();
+        owed.push((server.clone(), Arc::downgrade(&overdue)));
+        overdue
+    }
+
     #[inline]
     pub(crate) fn is_any(&self) -> bool {
         self.any.load(Ordering::Acquire)
@@ -169,6 +189,17 @@ mod tests {
         overdue.note_flush();
         overdue.done(&flush);
         assert!(overdue.is_any() && matches!(overdue.due(), Due::Flush(_)));
+    }
+
+    #[test]
+    fn clients_of_one_server_share_what_it_owes() {
+        let server = Server::Tcp("overdue.test".into(), 1);
+        let (one, two) = (Overdue::of(&server), Overdue::of(&server));
+        note(&one, &["a"], 10);
+        assert_eq!(keys(&two.due()), [b"a"]);
+        assert!(!Overdue::of(&Server::Tcp("overdue.test".into(), 2)).is_any());
+        drop((one, two));
+        assert!(!Overdue::of(&server).is_any(), "when nobody is left who could read it, nobody must not");
     }
 
     /// Runs this in the child of a fork; whether it was so there.

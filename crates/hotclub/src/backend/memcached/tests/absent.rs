@@ -123,3 +123,20 @@ fn replies_that_are_cut_in_a_quiet_batch_are_asked_for_again() {
     assert!(found.iter().all(Option::is_none));
     assert_eq!(backend.set_many(&items, &options).unwrap(), [true; 3]);
 }
+
+#[test]
+fn another_client_of_the_same_server_does_not_read_what_is_owed() {
+    if !memcached_or_skip("another_client_of_the_same_server_does_not_read_what_is_owed") {
+        return;
+    }
+    let node = MemcachedServer::start(MemcachedOptions::new());
+    let writer =
+        backend(&format!("memcached://{}?reply_limit=0.2&connect_limit=0.2&rest=0.1", node.address()));
+    let reader = backend(&format!("memcached://{}?reply_limit=3", node.address()));
+    assert!(set(&writer, "key", "old").unwrap());
+    assert_eq!(get(&reader, "key").unwrap().as_deref(), Some("old"));
+    node.pause();
+    writer.delete("key").unwrap_err();
+    node.resume();
+    assert_eq!(get(&reader, "key").unwrap(), None);
+}
