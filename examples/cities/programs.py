@@ -23,24 +23,42 @@ class RoomUnavailable(Exception):
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """A redis-server that keeps nothing on disk; yields its URL, without a database."""
-    program = shutil.which("redis-server")
-    if program is None:
-        raise RoomUnavailable("there is no redis-server on PATH; try: apt install redis-server")
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        log = Path(work) / "redis.log"
-        command = [program, "--bind", HOST, "--save", "", "--appendonly", "no"]
-        command += ["--dir", work, "--logfile", str(log)]
-        for _ in range(TRIES):
-            port = _free_port()
-            server = subprocess.Popen([*command, "--port", str(port)])
-            try:
-                if _listens(server, port):
-                    yield f"redis://{HOST}:{port}"
-                    return
-            finally:
-                _stop(server)
-        said = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
-        raise RoomUnavailable("\n  ".join(["redis-server did not start:", *said]))
+        options = ["--bind", HOST, "--save", "", "--appendonly", "no", "--dir", work, "--port"]
+        with _started("redis-server", options, Path(work)) as port:
+            yield f"redis://{HOST}:{port}"
+
+
+@contextmanager
+def memcached_server(folder: Path) -> Iterator[str]:
+    """A memcached; yields its address, as ``LOCATION`` has it."""
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        # Root has to name a user; for others it means nothing.
+        options = ["-u", "root", "-l", HOST, "-U", "0", "-p"]
+        with _started("memcached", options, Path(work)) as port:
+            yield f"{HOST}:{port}"
+
+
+@contextmanager
+def _started(name: str, options: list[str], work: Path) -> Iterator[int]:
+    """A program on a free port, which its last option takes; stopped at the end."""
+    program = shutil.which(name)
+    if program is None:
+        raise RoomUnavailable(f"there is no {name} on PATH; try: apt install {name}")
+    log = work / "log"
+    for _ in range(TRIES):
+        port = _free_port()
+        with log.open("wb") as output:
+            command = [program, *options, str(port)]
+            server = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            if _listens(server, port):
+                yield port
+                return
+        finally:
+            _stop(server)
+    said = log.read_text(errors="replace").strip().splitlines()[-3:]
+    raise RoomUnavailable("\n  ".join([f"{name} did not start:", *said]))
 
 
 def _free_port() -> int:

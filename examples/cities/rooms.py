@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from programs import RoomUnavailable, redis_server
+from programs import RoomUnavailable, memcached_server, redis_server
 
 __all__ = ["ROOMS", "Room", "RoomUnavailable", "parse_rooms"]
 
@@ -41,9 +41,17 @@ def redis(folder: Path) -> Iterator[CacheSettings]:
         yield {"BACKEND": "hotclub.django.RedisCache", "LOCATION": f"{url}/1", "TIMEOUT": 300}
 
 
+@contextmanager
+def memcached(folder: Path) -> Iterator[CacheSettings]:
+    """A memcached of the demo's own: seen by every process that reaches it."""
+    with memcached_server(folder) as address:
+        yield {"BACKEND": "hotclub.django.PyMemcacheCache", "LOCATION": address, "TIMEOUT": 300}
+
+
 ROOMS: dict[str, Room] = {
     "memory": Room(memory, shared=False),
     "redis": Room(redis, shared=True),
+    "memcached": Room(memcached, shared=True),
 }
 
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::places;
 use crate::python;
 use crate::shell::{Result, Run};
+use crate::test::servers;
 use crate::venv::Venv;
 use crate::wheel;
 
@@ -17,7 +18,7 @@ pub(crate) struct Options {
     /// Shows once what the caches do, then ends
     #[arg(long)]
     pub(crate) once: bool,
-    /// Which backends to use: `memory` (default), `redis`, several with commas, or `all`
+    /// Which backends to use: `memory` (default), `redis`, `memcached`, several with commas, or `all`
     #[arg(long, value_name = "BACKENDS")]
     pub(crate) on: Option<String>,
     /// The port of the site
@@ -25,9 +26,18 @@ pub(crate) struct Options {
     pub(crate) port: Option<u16>,
 }
 
+impl Options {
+    /// Whether this backend is among those that `--on` names.
+    fn names(&self, room: &str) -> bool {
+        let on = self.on.as_deref().unwrap_or_default();
+        on.split(',').any(|name| [room, "all"].contains(&name.trim()))
+    }
+}
+
 /// Runs the command; its exit code is the site's.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     places::required(SITE, "the example site starts there")?;
+    servers::install_for(|room| options.names(room))?;
     let interpreter = python::default_interpreter()?;
     println!("Python {}: {}", interpreter.version(), interpreter.path.display());
     let maturin = wheel::maturin(&interpreter)?;
@@ -60,4 +70,18 @@ pub(crate) fn command(venv: &Venv, options: &Options) -> Result<Run> {
         command = command.arg("--port").arg(port.to_string());
     }
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_named_one_by_one_or_all_at_once() {
+        let on = |names: &str| Options { on: Some(names.to_owned()), ..Options::default() };
+        assert!(on("memory, redis").names("redis"));
+        assert!(!on("memory, redis").names("memcached"));
+        assert!(on("all").names("memcached"));
+        assert!(!Options::default().names("memcached"));
+    }
 }

@@ -11,7 +11,7 @@ mod package;
 mod python;
 mod rust;
 mod rust_version;
-mod servers;
+pub(crate) mod servers;
 mod summary;
 mod upstream;
 mod wheel;

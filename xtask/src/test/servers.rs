@@ -12,22 +12,42 @@ struct Program {
     version: &'static [&'static str],
     /// Debian's package.
     package: &'static str,
+    /// The room that lives in it.
+    room: Option<&'static str>,
     /// Where a package starts a server of its own, beside those of the tests.
     port: Option<u16>,
 }
 
 const PROGRAMS: [Program; 3] = [
-    Program { version: &["redis-server", "--version"], package: "redis-server", port: Some(6379) },
-    Program { version: &["memcached", "-V"], package: "memcached", port: Some(11211) },
-    Program { version: &["openssl", "version"], package: "openssl", port: None },
+    Program {
+        version: &["redis-server", "--version"],
+        package: "redis-server",
+        room: Some("redis"),
+        port: Some(6379),
+    },
+    Program {
+        version: &["memcached", "-V"],
+        package: "memcached",
+        room: Some("memcached"),
+        port: Some(11211),
+    },
+    Program { version: &["openssl", "version"], package: "openssl", room: None, port: None },
 ];
-
-/// The rooms whose tests start them.
-const ROOMS: [&str; 2] = ["redis", "memcached"];
 
 /// Whether the tests of this room start servers.
 pub(crate) fn are_for(room: &str) -> bool {
-    ROOMS.contains(&room)
+    PROGRAMS.iter().any(|program| program.room == Some(room))
+}
+
+/// Installs what these rooms live in, where that is simple; elsewhere who starts it says what is missing.
+pub(crate) fn install_for(is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let wanted = PROGRAMS.iter().filter(|program| program.room.is_some_and(&is_wanted));
+    let missing: Vec<&str> =
+        wanted.filter(|program| !program.is_here()).map(|program| program.package).collect();
+    if missing.is_empty() || !debian::can_install() {
+        return Ok(());
+    }
+    debian::install(&missing, &format!("there is no {}", missing.join(", no ")))
 }
 
 /// Looks for the programs and installs what is missing; what stays missing is a failure only where `CI` is set.
@@ -86,9 +106,9 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_here_has_no_version() {
-        let program = Program { version: &["no-such-program"], package: "none", port: None };
+        let program = Program { version: &["no-such-program"], package: "none", room: None, port: None };
         assert!(!program.is_here());
-        let cargo = Program { version: &["cargo", "--version"], package: "cargo", port: None };
+        let cargo = Program { version: &["cargo", "--version"], package: "cargo", room: None, port: None };
         assert!(cargo.version().is_some_and(|version| version.starts_with("cargo 1.")));
     }
 }
