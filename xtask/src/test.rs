@@ -8,6 +8,7 @@ mod demo;
 mod lint;
 mod long;
 mod package;
+mod pylibmc;
 mod python;
 mod rust;
 mod rust_version;

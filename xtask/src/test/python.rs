@@ -4,7 +4,7 @@ use crate::counts;
 use crate::places;
 use crate::python::{DJANGO, Interpreter, NEWEST_DJANGO, OLDEST_DJANGO, Series};
 use crate::shell::{Failure, Result, Run, side_by_side};
-use crate::test::{Context, Done, wheel};
+use crate::test::{Context, Done, pylibmc, wheel};
 use crate::venv::Venv;
 
 /// How many pairs are tested at the same time.
@@ -129,6 +129,9 @@ fn pytest(pair: &Pair<'_>, selection: &[&str]) -> Result<Run> {
         venv.require(&[], Some(&requirements))?;
     } else {
         venv.require(&["pytest>=8"], None)?;
+    }
+    if pylibmc::can_be_built() {
+        pylibmc::require(&venv)?;
     }
     Ok(venv.run(["-m", "pytest", "python/tests"]).args(selection).minutes(20))
 }

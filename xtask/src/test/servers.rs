@@ -1,10 +1,11 @@
-//! The programs that tests start on loopback: installed where that is simple, else their tests are skipped.
+//! The programs that tests start on loopback, and what a client library is built with: installed where that is simple,
+//! else their tests are skipped.
 
 use std::net::{Ipv4Addr, TcpStream};
 
 use crate::debian;
 use crate::shell::{Failure, Result, Run};
-use crate::test::{Context, Done};
+use crate::test::{Context, Done, pylibmc};
 
 /// Something that tests start.
 struct Program {
@@ -50,13 +51,16 @@ pub(crate) fn install_for(is_wanted: impl Fn(&str) -> bool) -> Result<()> {
     debian::install(&missing, &format!("there is no {}", missing.join(", no ")))
 }
 
-/// Looks for the programs and installs what is missing; what stays missing is a failure only where `CI` is set.
+/// Looks for programs and headers and installs what is missing; what stays missing is a failure only where `CI` is set.
 pub(crate) fn check(_: &Context) -> Result<Done> {
     let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_here()).collect();
-    if missing.is_empty() {
+    let mut packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    if !pylibmc::can_be_built() {
+        packages.extend(pylibmc::PACKAGES);
+    }
+    if packages.is_empty() {
         return Ok(found());
     }
-    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
     let silent: Vec<u16> =
         missing.iter().filter_map(|program| program.port).filter(|p| !listens(*p)).collect();
     let lack = format!("there is no {}", packages.join(", no "));

@@ -3,6 +3,7 @@
 use crate::counts;
 use crate::places;
 use crate::shell::{Result, Run, side_by_side};
+use crate::test::pylibmc;
 use crate::test::python::{self, Pair};
 use crate::test::wheel;
 use crate::test::{Context, Done};
@@ -10,22 +11,26 @@ use crate::venv::Venv;
 
 const RUNNER: &str = "conformance/upstream/run.py";
 /// What is judged, and the class of ours that stands in for the class that the tests name.
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     row("locmem", "hotclub.django.LocMemCache"),
     row("dummy", "hotclub.django.DummyCache"),
     row("pymemcache", "hotclub.django.PyMemcacheCache"),
+    row(PYLIBMC, "hotclub.django.PyLibMCCache"),
     Row { ratchet: "test_serializer_dumps", ..row("redis", "hotclub.django.RedisCache") },
     Row { suite: true, ..row("django-redis", "hotclub.django.RedisCache") },
 ];
+/// The row whose tests name the exceptions of a library that not every machine can build.
+const PYLIBMC: &str = "pylibmc";
 /// Packages whose own tests run over `APPLICATIONS_CLASS`, only with `--long`.
 const APPLICATIONS: [&str; 6] =
     ["rest-framework", "axes", "debug-toolbar", "ratelimit", "constance", "cachalot"];
 const APPLICATIONS_CLASS: &str = "hotclub.django.RedisCache";
 /// The classes that are there to be judged; the rows of all others wait for theirs.
-const JUDGED: [&str; 4] = [
+const JUDGED: [&str; 5] = [
     "hotclub.django.LocMemCache",
     "hotclub.django.DummyCache",
     "hotclub.django.PyMemcacheCache",
+    "hotclub.django.PyLibMCCache",
     "hotclub.django.RedisCache",
 ];
 
@@ -49,7 +54,11 @@ pub(crate) fn run(context: &Context) -> Result<Done> {
     places::required(RUNNER, "it runs Django's own tests")?;
     let mut done = Done::default();
     python::note_what_is_missing(context, &mut done)?;
-    let rows: Vec<Row> = ROWS.into_iter().filter(|row| JUDGED.contains(&row.class)).collect();
+    let mut rows: Vec<Row> = ROWS.into_iter().filter(|row| JUDGED.contains(&row.class)).collect();
+    if !pylibmc::can_be_built() {
+        rows.retain(|row| row.kind != PYLIBMC);
+        done.remark(pylibmc::MISSING);
+    }
     let mut runs = Vec::new();
     for pair in python::pairs(context)? {
         runs.extend(prepare(context, &pair, &rows)?);
@@ -81,6 +90,9 @@ fn prepare(context: &Context, pair: &Pair<'_>, rows: &[Row]) -> Result<Vec<(Stri
     require(&venv, "requirements.txt")?;
     if rows.iter().any(|row| row.suite) {
         require(&venv, "requirements-suites.txt")?;
+    }
+    if rows.iter().any(|row| row.kind == PYLIBMC) {
+        pylibmc::require(&venv)?;
     }
     let django = django_in(&venv)?;
     let mut runs = Vec::new();
