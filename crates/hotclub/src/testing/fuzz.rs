@@ -9,6 +9,11 @@ use crate::key::Namespace;
 use crate::{Codec, ErrorKind};
 use std::collections::BTreeMap;
 
+#[cfg(feature = "memcached-blocking")]
+mod replies;
+#[cfg(feature = "memcached-blocking")]
+pub use replies::memcached_replies;
+
 /// Splits input where the first byte says.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {
     let Some((&at, rest)) = data.split_first() else { return (&[], &[]) };

@@ -75,3 +75,24 @@ fn random_verbs_over_memory_agree_with_the_model() {
         memory(&random.bytes(600));
     }
 }
+
+#[cfg(feature = "memcached-blocking")]
+#[test]
+fn replies_of_random_bytes_hold_their_promises() {
+    over_random_input(memcached_replies, 7, 80);
+}
+
+#[cfg(feature = "memcached-blocking")]
+#[test]
+fn damaged_replies_hold_their_promises() {
+    let good: [&[u8]; 7] = [
+        b"\x01VA 5 f16 c7 t-1 O3 W X\r\na\r\nb \r\nEN\r\nHD\r\nMN\r\n",
+        b"\x02VALUE :1:a 16 2\r\nhi\r\nVALUE :1:c 2 1 99\r\n7\r\nEND\r\nNS\r\nEX\r\n",
+        b"\x03VALUE k 0 3\r\nEND\r\nEND\r\nVA 0 t60\r\n\r\nHD O3 c5\r\n",
+        b"\x04SERVER_ERROR object too large for cache\r\n18446744073709551615\r\nERROR\r\n",
+        b"\x05VERSION 1.6.18\r\nCLIENT_ERROR bad\r\nVA 2 f1\r\n\r\n\r\nSTORED\r\n",
+        b"\x06HD\r\nVA 18446744073709551615 f0\r\nVALUE k 0 18446744073709551000\r\n",
+        b"\x07VALUE a 1 4\r\nVA 1\r\nVALUE b 0 0\r\n\r\nSERVER_ERROR out of memory\r\n9\r\n",
+    ];
+    over_damaged_input(memcached_replies, 8, &good.map(<[u8]>::to_vec));
+}
