@@ -50,15 +50,17 @@ impl Absences {
         self.any.load(Relaxed)
     }
 
-    /// A trial to reach it failed.
+    /// A trial to reach it failed; whether it leaves now.
     #[cold]
-    pub(crate) fn failed(&self, node: usize) {
+    pub(crate) fn failed(&self, node: usize) -> bool {
         let Absence { failures, until } = &self.nodes[node];
-        if failures.fetch_add(1, Relaxed) >= self.leave.attempts {
+        let leaves = failures.fetch_add(1, Relaxed) >= self.leave.attempts;
+        if leaves {
             let time = u64::try_from(self.leave.dead.as_millis()).unwrap_or(u64::MAX);
             until.store(now().saturating_add(time).max(1), Relaxed);
             self.any.store(true, Relaxed);
         }
+        leaves
     }
 
     /// It answered.
@@ -85,13 +87,12 @@ mod tests {
     fn a_node_leaves_after_so_many_trials_and_comes_back_by_itself() {
         let hour = Duration::from_secs(3600);
         let absences = Absences::new(Leave { attempts: 2, dead: hour }, 2);
-        absences.failed(1);
-        absences.failed(1);
+        assert!(!absences.failed(1) && !absences.failed(1));
         assert!(!absences.is_any() && !absences.is_out(1));
         absences.answered(1);
-        (0..2).for_each(|_| absences.failed(1));
+        (0..2).for_each(|_| assert!(!absences.failed(1)));
         assert!(!absences.is_out(1), "an answer begins the count anew");
-        absences.failed(1);
+        assert!(absences.failed(1));
         assert!(absences.is_any() && absences.is_out(1) && !absences.is_out(0));
         absences.nodes[1].until.store(now() - 1, Relaxed);
         assert!(!absences.is_out(1) && !absences.is_any());
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn without_trials_the_first_failure_counts() {
         let absences = Absences::new(Leave { attempts: 0, dead: Duration::from_secs(3600) }, 1);
-        absences.failed(0);
+        assert!(absences.failed(0));
         assert!(absences.is_out(0));
     }
 }

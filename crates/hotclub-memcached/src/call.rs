@@ -2,6 +2,7 @@
 use crate::client::Client;
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::peer::{Words, is_too_old_for};
 use crate::request::Batch;
 use crate::text::older;
 use crate::verb::{Part, Verb};
@@ -20,8 +21,10 @@ struct Share {
     under_way: usize,
     /// Each request is to have a reply of its own.
     plainly: bool,
-    /// What is under way is said in the words of the older protocol.
-    older: bool,
+    /// In which words what is under way is said.
+    words: Words,
+    /// The node was found to know the older ones only.
+    is_older: bool,
 }
 
 /// A call on its way: what is left of it, and the answer so far.
@@ -64,7 +67,8 @@ impl<V: Verb> Call<V> {
             batch: Batch::default(),
             under_way: 0,
             plainly: false,
-            older: false,
+            words: Words::Newer,
+            is_older: false,
         };
         let shares = match verb.len() {
             0 => Vec::new(),
@@ -102,9 +106,10 @@ impl<V: Verb> Call<V> {
         for share in &mut self.shares {
             let Share { node, batch, requests, done, under_way, plainly, .. } = share;
             batch.start(self.verb.name(), self.verb.effect());
-            share.older = self.fleet.peer(*node).is_older();
-            *under_way = self.verb.write_part(&requests[*done..], batch, *plainly || share.older);
-            if share.older {
+            share.words = if share.is_older { Words::Older } else { self.fleet.peer(*node).words() };
+            let plainly = *plainly || share.words == Words::Older;
+            *under_way = self.verb.write_part(&requests[*done..], batch, plainly);
+            if share.words == Words::Older {
                 match older(batch) {
                     Ok(said) => *batch = said,
                     Err(problem) => {
@@ -122,6 +127,11 @@ impl<V: Verb> Call<V> {
     /// The node of a batch of this round.
     pub fn node_of(&self, at: usize) -> usize {
         self.shares[at].node
+    }
+
+    /// In which words a batch of this round is said.
+    pub fn words(&self, at: usize) -> Words {
+        self.shares[at].words
     }
 
     /// A batch of this round.
@@ -157,7 +167,7 @@ impl<V: Verb> Call<V> {
                 }
             },
             // It is said once more, in words that it knows.
-            Err(Problem::Handshake(_)) if !share.older && self.fleet.peer(share.node).is_older() => {}
+            Err(problem) if share.words == Words::Newer && is_too_old_for(&problem) => share.is_older = true,
             Err(problem) => {
                 // The rest of its requests would only wait for the same.
                 let without = self.fleet.without(&self.verb, share.node, left, problem, answer);

@@ -5,6 +5,8 @@ use crate::fleet::{Fleet, Owed};
 use crate::key::Key;
 use crate::overdue::Due;
 use crate::peer::Peer;
+#[cfg(doc)]
+use crate::peer::Words;
 use crate::reply::Tokens;
 use crate::request::{Batch, Get, Mode, Remove, Store};
 use crate::verb::{Count, Delete, Item, Read, Stored, Touch, Verb, Write};
@@ -83,7 +85,7 @@ impl Flush {
         self.node
     }
 
-    /// What is sent.
+    /// What is sent, in words that every server understands ([`Words::Older`]).
     pub fn batch(&self) -> &Batch {
         &self.batch
     }
@@ -137,12 +139,14 @@ impl Client {
     }
 
     /// What a node is to do before it is used, if anything; for doors of other kinds.
-    ///
-    /// # Errors
-    /// It cannot be said in words that the node knows.
     #[inline]
-    pub fn owed(&self, node: usize) -> Result<Option<Owed>, Problem> {
-        if self.fleet.is_overdue(node) { self.fleet.owed(node).map(Some) } else { Ok(None) }
+    pub fn owed(&self, node: usize) -> Option<Owed> {
+        if self.fleet.is_overdue(node) { self.fleet.owed(node) } else { None }
+    }
+
+    /// Has these keys deleted before their nodes are read again: what became of them is unknown.
+    pub fn owe(&self, keys: &[Key<'_>]) {
+        keys.iter().for_each(|key| self.fleet.note(self.fleet.node_of(key), std::iter::once(key)));
     }
 
     /// The node answered to that.
@@ -169,12 +173,6 @@ impl Client {
     #[inline]
     pub fn peer(&self, node: usize) -> &Peer {
         self.fleet.peer(node)
-    }
-
-    /// Whether a node was found to know the older protocol only.
-    #[inline]
-    pub fn is_older(&self, node: usize) -> bool {
-        self.fleet.peer(node).is_older()
     }
 
     /// A node answered, through a door of another kind.

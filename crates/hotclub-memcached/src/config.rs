@@ -34,12 +34,12 @@ pub enum AbsentNodes {
     /// pymemcache's: whoever is the first to meet the failure gets an error; until the node is asked again, everything
     /// on it is silently not done. Deletions are done before the node is used again, as always.
     Silent,
-    /// Nothing is an error: what was not done is told by what the verb returns, if at all.
+    /// No verb on a key is an error: what was not done is told by what the verb returns, if at all. Removing everything is.
     Ignore,
 }
 
-/// When a node leaves the ring, so that its keys move to others: what is found there may be older than what was
-/// written since. Only for the distribution of pymemcache, whose timers these are.
+/// When a node leaves the ring, so that its keys move to others. It is emptied before it is used again: what is changed
+/// meanwhile is changed elsewhere. Only for the distribution of pymemcache, whose timers these are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Leave {
     /// So many trials after the first failure, one after each rest.

@@ -6,14 +6,14 @@ use crate::distribution::Placement;
 use crate::error::Error;
 use crate::key::Key;
 use crate::overdue::{Due, Overdue};
-use crate::peer::Peer;
+use crate::peer::{Peer, Words, is_too_old_for};
 use crate::reply::{Reply, parse};
 use crate::request::Batch;
 use crate::text::older;
 use crate::verb::{Verb, refused};
 use hotclub_net::fork::{self, PerProcess};
 use hotclub_net::node::Sent;
-use hotclub_net::{Effect, Node, Problem, Received};
+use hotclub_net::{Effect, Node, Problem, Received, Server};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +25,32 @@ pub(crate) struct Fleet {
     peers: Vec<Peer>,
     overdue: Vec<Arc<Overdue>>,
     absences: Option<Absences>,
-    nodes: PerProcess<Vec<Node<Peer>>>,
+    nodes: PerProcess<Vec<Ways<Node<Peer>>>>,
+}
+
+/// The ways to one node: one for each kind of words.
+#[derive(Debug)]
+pub(crate) struct Ways<N> {
+    newer: N,
+    older: N,
+}
+
+impl<N> Ways<N> {
+    pub(crate) fn new(make: impl Fn(Words) -> N) -> Self {
+        Ways { newer: make(Words::Newer), older: make(Words::Older) }
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, words: Words) -> &N {
+        match words {
+            Words::Newer => &self.newer,
+            Words::Older => &self.older,
+        }
+    }
+
+    pub(crate) fn both(&self) -> [&N; 2] {
+        [&self.newer, &self.older]
+    }
 }
 
 #[derive(Default)]
@@ -43,10 +68,24 @@ thread_local! {
 #[derive(Debug)]
 pub struct Owed {
     due: Due,
+    words: Words,
     batch: Batch,
 }
 
+/// Why a request was not sent.
+enum Unsent {
+    /// What the node owes could not be done: it is not asked at all.
+    Unsettled(Problem),
+    /// The connection, or the way to it.
+    Broken(Problem),
+}
+
 impl Owed {
+    /// In which words it is said.
+    pub fn words(&self) -> Words {
+        self.words
+    }
+
     /// What is sent.
     pub fn batch(&self) -> &Batch {
         &self.batch
@@ -69,8 +108,19 @@ impl Fleet {
         })
     }
 
-    fn nodes(&self) -> &[Node<Peer>] {
-        self.nodes.get_or(|| self.config.servers.iter().map(|server| Node::new(server.clone(), ())).collect())
+    #[inline]
+    fn node(&self, number: usize, words: Words) -> &Node<Peer> {
+        self.nodes()[number].of(words)
+    }
+
+    fn nodes(&self) -> &[Ways<Node<Peer>>] {
+        self.nodes.get_or(|| {
+            let ways = |server: &Server| {
+                let breaker = Arc::default();
+                Ways::new(|words| Node::beside(server.clone(), words, Arc::clone(&breaker)))
+            };
+            self.config.servers.iter().map(ways).collect()
+        })
     }
 
     /// How many nodes there are.
@@ -85,7 +135,7 @@ impl Fleet {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.nodes().iter().map(Node::connections).sum()
+        self.nodes().iter().flat_map(Ways::both).map(Node::connections).sum()
     }
 
     /// The node that has a key.
@@ -110,7 +160,7 @@ impl Fleet {
             0 => Ok(verb.start()),
             1 => {
                 let node = self.node_of(verb.key(0));
-                if self.is_overdue(node) || self.peer(node).is_older() {
+                if self.is_overdue(node) || self.peer(node).words() == Words::Older {
                     return self.ask_many(verb);
                 }
                 let mut scratch = SCRATCH.take().unwrap_or_default();
@@ -135,8 +185,9 @@ impl Fleet {
         verb.write(0, batch);
         received.clear();
         let (effect, bytes) = (batch.effect(), batch.bytes());
-        let done = self.nodes()[node].exchange(self.peer(node), effect, bytes, 1, received);
-        self.answer_one(verb, node, done.map(|()| received.bytes()), || self.nodes()[node].distrust())
+        let way = self.node(node, Words::Newer);
+        let done = way.exchange(self.peer(node), effect, bytes, 1, received);
+        self.answer_one(verb, node, done.map(|()| received.bytes()), || way.distrust())
     }
 
     /// What came back for the only request of a call.
@@ -158,7 +209,7 @@ impl Fleet {
                     Err(problem) => Err(self.not_read(verb, node, problem, distrust)),
                 }
             }
-            Err(Problem::Handshake(_)) if self.peer(node).is_older() => return None,
+            Err(problem) if is_too_old_for(&problem) => return None,
             Err(problem) => self.without(verb, node, &[0], problem, &mut answer).map(|()| answer),
         })
     }
@@ -192,46 +243,69 @@ impl Fleet {
                 return;
             }
             let until = Instant::now() + self.config.reply_limit;
-            let send = |at| self.send(call.node_of(at), call.batch(at));
+            let send = |at| self.send(call.node_of(at), call.words(at), call.batch(at));
             let sent: Vec<_> = (0..shares).map(send).collect();
             for (at, sent) in sent.into_iter().enumerate() {
                 received.clear();
-                let node = call.node_of(at);
-                let heard = self.hear(node, call.batch(at), sent, received, until);
+                let (node, words) = (call.node_of(at), call.words(at));
+                let heard = match sent {
+                    Ok(sent) => self.hear(node, words, call.batch(at), sent, received, until),
+                    Err(Unsent::Unsettled(problem)) => Err(problem),
+                    Err(Unsent::Broken(problem)) => {
+                        self.hear_again(node, words, call.batch(at), received, problem)
+                    }
+                };
                 if !call.take_in(at, heard.map(|()| received.bytes())) {
-                    self.nodes()[node].distrust();
+                    self.node(node, words).distrust();
                 }
             }
         }
     }
 
-    fn send(&self, node: usize, batch: &Batch) -> Result<Sent<'_>, Problem> {
-        self.settle(node)?;
-        self.nodes()[node].send(self.peer(node), batch.effect(), batch.bytes())
+    fn send(&self, node: usize, words: Words, batch: &Batch) -> Result<Sent<'_>, Unsent> {
+        self.settle(node).map_err(Unsent::Unsettled)?;
+        let sent = self.node(node, words).send(self.peer(node), batch.effect(), batch.bytes());
+        sent.map_err(Unsent::Broken)
     }
 
     fn hear(
         &self,
         number: usize,
+        words: Words,
         batch: &Batch,
-        sent: Result<Sent<'_>, Problem>,
+        sent: Sent<'_>,
         received: &mut Received,
         until: Instant,
     ) -> Result<(), Problem> {
-        let (node, peer) = (&self.nodes()[number], self.peer(number));
-        let heard = sent.and_then(|sent| node.receive_until(peer, sent, batch.len(), received, until));
-        let heard = match heard {
-            Err(problem) if problem.is_disconnect() => {
-                received.clear();
-                let (effect, bytes) = (batch.effect(), batch.bytes());
-                node.exchange_again(peer, effect, bytes, batch.len(), received, problem)
+        let (node, peer) = (self.node(number, words), self.peer(number));
+        match node.receive_until(peer, sent, batch.len(), received, until) {
+            Ok(()) => {
+                self.answered(number);
+                Ok(())
             }
-            done => done,
-        };
-        if heard.is_ok() {
-            self.answered(number);
+            Err(problem) => self.hear_again(number, words, batch, received, problem),
         }
-        heard
+    }
+
+    /// A connection that broke is replaced once, if what was sent may be sent again.
+    #[cold]
+    fn hear_again(
+        &self,
+        number: usize,
+        words: Words,
+        batch: &Batch,
+        received: &mut Received,
+        problem: Problem,
+    ) -> Result<(), Problem> {
+        if !problem.is_disconnect() {
+            return Err(problem);
+        }
+        received.clear();
+        let (node, peer) = (self.node(number, words), self.peer(number));
+        let (effect, bytes) = (batch.effect(), batch.bytes());
+        node.exchange_again(peer, effect, bytes, batch.len(), received, problem)?;
+        self.answered(number);
+        Ok(())
     }
 
     /// Removes everything from all nodes. Where that fails, it is done before the node is used again.
@@ -239,31 +313,14 @@ impl Fleet {
         let batch = flush_all();
         let mut received = Received::default();
         let mut first_error = Ok(());
-        for (number, node) in self.nodes().iter().enumerate() {
+        for number in 0..self.size() {
             let due = self.begin_flush(number);
-            let done = self.flush(node, self.peer(number), &batch, &mut received);
+            received.clear();
+            let (node, peer) = (self.node(number, Words::Older), self.peer(number));
+            let done = node.exchange(peer, batch.effect(), batch.bytes(), 1, &mut received);
             first_error = first_error.and(self.flushed(number, &due, done.map(|()| received.bytes())));
         }
         first_error
-    }
-
-    fn flush(
-        &self,
-        node: &Node<Peer>,
-        peer: &Peer,
-        batch: &Batch,
-        received: &mut Received,
-    ) -> Result<(), Problem> {
-        let was_older = peer.is_older();
-        let mut ask = || {
-            received.clear();
-            node.exchange(peer, batch.effect(), batch.bytes(), 1, received)
-        };
-        match ask() {
-            // The first words to an older server find out that it is one.
-            Err(Problem::Handshake(_)) if !was_older && peer.is_older() => ask(),
-            done => done,
-        }
     }
 
     /// A flush of a node begins.
@@ -284,7 +341,10 @@ impl Fleet {
                 Ok(())
             }
             Err(problem) => {
-                self.note_flush(number);
+                // A server that refuses to be flushed (-F) would refuse it for ever.
+                if !matches!(problem, Problem::Refused(_)) {
+                    self.note_flush(number);
+                }
                 let place = self.config.servers[number].to_string();
                 Err(Error::Server { problem, verb: "flush_all", effect: Effect::Idempotent, place })
             }
@@ -299,12 +359,15 @@ impl Fleet {
 
     #[cold]
     fn settle_now(&self, number: usize) -> Result<(), Problem> {
-        let owed = self.owed(number)?;
+        let Some(owed) = self.owed(number) else { return Ok(()) };
         let mut received = Received::default();
-        let (node, batch) = (&self.nodes()[number], &owed.batch);
-        let peer = self.peer(number);
-        node.exchange(peer, batch.effect(), batch.bytes(), batch.len(), &mut received)?;
-        self.settled(number, &owed, received.bytes())
+        let (node, batch) = (self.node(number, owed.words), &owed.batch);
+        node.exchange(self.peer(number), batch.effect(), batch.bytes(), batch.len(), &mut received)?;
+        let settled = self.settled(number, &owed, received.bytes());
+        if matches!(settled, Err(Problem::Malformed(_))) {
+            node.distrust();
+        }
+        settled
     }
 
     /// Whether something is to be done on a node before it is used.
@@ -313,22 +376,34 @@ impl Fleet {
         self.overdue[node].is_any()
     }
 
-    /// What that is.
-    pub(crate) fn owed(&self, node: usize) -> Result<Owed, Problem> {
+    /// What that is, in words that every server understands; keys that are no text need newer ones.
+    pub(crate) fn owed(&self, node: usize) -> Option<Owed> {
         let due = self.overdue[node].due();
-        let Due::Delete(keys) = &due else { return Ok(Owed { due, batch: flush_all() }) };
+        let Due::Delete(keys) = &due else {
+            return Some(Owed { due, words: Words::Older, batch: flush_all() });
+        };
+        if keys.is_empty() {
+            return None;
+        }
         let mut batch = Batch::default();
         batch.start("delete", Effect::Idempotent);
         keys.iter().for_each(|((wire, base64), _)| batch.delete_wire(wire, *base64));
-        let batch = if self.peer(node).is_older() { older(&batch)? } else { batch };
-        Ok(Owed { due, batch })
+        let said = older(&batch).map(|older| (Words::Older, older));
+        let (words, batch) = said.unwrap_or((Words::Newer, batch));
+        Some(Owed { due, words, batch })
     }
 
     /// The node answered to that.
     pub(crate) fn settled(&self, node: usize, owed: &Owed, replies: &[u8]) -> Result<(), Problem> {
-        all_done(replies, owed.batch.len())?;
-        self.overdue[node].done(&owed.due);
-        Ok(())
+        let done = all_done(replies, owed.batch.len());
+        let is_flush = matches!(owed.due, Due::Flush(_));
+        match &done {
+            Ok(()) => self.overdue[node].done(&owed.due),
+            // It is said once. A server that refuses it (-F) will never do it, and must not be lost for that.
+            Err(Problem::Refused(_)) if is_flush => self.overdue[node].done(&owed.due),
+            Err(_) => {}
+        }
+        done
     }
 
     /// Everything there may live on.
@@ -362,8 +437,11 @@ impl Fleet {
             self.note(node, requests.iter().map(|&request| verb.key(request)));
         }
         let was_asked = problem.is_server_down() && !matches!(problem, Problem::Resting(..));
-        if let (Some(absences), true) = (&self.absences, was_asked) {
-            absences.failed(node);
+        if let (Some(absences), true) = (&self.absences, was_asked)
+            && absences.failed(node)
+        {
+            // What is changed meanwhile is changed elsewhere: nothing here is to be read again.
+            self.note_flush(node);
         }
         // All are asked: each says in the answer that it was not done.
         let told = requests.iter().filter(|&&request| verb.absent(request, answer)).count();

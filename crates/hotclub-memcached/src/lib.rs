@@ -26,7 +26,7 @@ pub use fleet::Owed;
 pub use hotclub_net::problem::Sort;
 pub use hotclub_net::{Change, Effect, Listener, Problem, Server, Tls, TlsFiles, Verify};
 pub use key::{BadKey, Key};
-pub use peer::Peer;
+pub use peer::{Peer, Words};
 #[cfg(feature = "tokio")]
 pub use tasks::Tasks;
 pub use verb::{Stored, Verb};

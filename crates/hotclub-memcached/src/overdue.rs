@@ -4,8 +4,10 @@ use hotclub_net::Server;
 use hotclub_net::fork::PerProcess;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
 
 /// What one node owes. Not lost in a fork: the child has what its parent noted before.
 #[derive(Debug, Default)]
@@ -38,22 +40,23 @@ pub(crate) enum Due {
     Delete(Vec<(Wire, u64)>),
 }
 
-/// What each server owes, whoever asks it: two configurations of one server read the same entries.
-static OWED: PerProcess<Mutex<Vec<(Server, Weak<Overdue>)>>> = PerProcess::new();
+/// What each server owes, whoever asks it: two configurations of one server read the same entries. A debt outlives
+/// the client that made it.
+static OWED: PerProcess<Mutex<Known>> = PerProcess::new();
+
+type Known = Vec<(Server, Arc<Overdue>)>;
 
 impl Overdue {
     /// That of this server, shared by all clients of this process.
     pub(crate) fn of(server: &Server) -> Arc<Overdue> {
-        // Short: a look at a list of the servers that are in use. A child knows its clients by their own references.
-        let mut owed = OWED.get_or(Mutex::default).lock();
-        owed.retain(|(_, overdue)| overdue.strong_count() > 0);
-        if let Some(overdue) =
-            owed.iter().find(|(known, _)| known == server).and_then(|(_, known)| known.upgrade())
-        {
-            return overdue;
+        // Short: a look at a list of the servers that are in use.
+        let mut owed = OWED.get_or_from(|parents| Mutex::new(known(parents).unwrap_or_default())).lock();
+        owed.retain(|(_, overdue)| Arc::strong_count(overdue) > 1 || overdue.is_any());
+        if let Some((_, overdue)) = owed.iter().find(|(known, _)| known == server) {
+            return overdue.clone();
         }
         let overdue = Arc::<Overdue>::default();
-        owed.push((server.clone(), Arc::downgrade(&overdue)));
+        owed.push((server.clone(), overdue.clone()));
         overdue
     }
 
@@ -126,13 +129,25 @@ impl Overdue {
     /// What the parent of a fork noted. If that was being written at that very moment, nobody knows what it is:
     /// everything on the node is to go.
     fn inherited(parents: Option<&Mutex<Noted>>) -> Noted {
-        let known = parents.map(|parents| parents.try_lock().map(|noted| noted.clone()));
-        match known {
-            None => Noted::default(),
-            Some(Some(noted)) => noted,
-            Some(None) => Noted { flush: Some(1), clock: 1, ..Noted::default() },
+        match (parents, known(parents)) {
+            (None, _) => Noted::default(),
+            (_, Some(noted)) => noted,
+            (Some(_), None) => Noted { flush: Some(1), clock: 1, ..Noted::default() },
         }
     }
+}
+
+/// What the parent of a fork had under this lock; nothing if it was held at that very moment, by a thread that the child
+/// does not have. Another thread of the child may hold it for a while, to see the same.
+fn known<T: Clone>(parents: Option<&Mutex<T>>) -> Option<T> {
+    const TRIALS: u32 = 100;
+    (0..TRIALS).find_map(|trial| {
+        let known = parents?.try_lock().map(|known| known.clone());
+        if known.is_none() && trial > 0 {
+            thread::sleep(Duration::from_micros(200));
+        }
+        known
+    })
 }
 
 #[cfg(test)]
@@ -199,7 +214,10 @@ mod tests {
         assert_eq!(keys(&two.due()), [b"a"]);
         assert!(!Overdue::of(&Server::Tcp("overdue.test".into(), 2)).is_any());
         drop((one, two));
-        assert!(!Overdue::of(&server).is_any(), "when nobody is left who could read it, nobody must not");
+        let again = Overdue::of(&server);
+        assert_eq!(keys(&again.due()), [b"a"], "a debt outlives who made it");
+        assert!(in_a_child(|| keys(&Overdue::of(&server).due()) == [b"a"]), "and is known in a child");
+        again.done(&again.due());
     }
 
     /// Runs this in the child of a fork; whether it was so there.

@@ -7,12 +7,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The configuration, and which protocol this node was found to speak.
+/// The configuration, and which protocol this node was last found to speak.
 #[derive(Debug)]
 pub struct Peer {
     config: Arc<Config>,
     /// It knows the older protocol only.
     older: AtomicBool,
+}
+
+/// In which words requests are said over a connection. Those for one kind of words are never used for the other: what
+/// an older server does not understand, it would take for other requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Words {
+    /// The meta protocol.
+    #[default]
+    Newer,
+    /// The text protocol, which every server understands.
+    Older,
+}
+
+/// Why a connection for newer words is none.
+const TOO_OLD: &str = "it is older than 1.6.12: it is asked again in older words";
+
+/// Whether a problem says that requests must be said in older words.
+pub(crate) fn is_too_old_for(problem: &Problem) -> bool {
+    matches!(problem, Problem::Handshake(text) if text == TOO_OLD)
 }
 
 /// The newer protocol as it is written here: releases before had other letters for the same.
@@ -23,48 +42,38 @@ impl Peer {
         Peer { config, older: AtomicBool::new(false) }
     }
 
-    /// Whether requests must be said in older words.
+    /// The words to begin with, by what the node was last found to be.
     #[inline]
-    pub(crate) fn is_older(&self) -> bool {
-        self.older.load(Ordering::Relaxed)
+    pub(crate) fn words(&self) -> Words {
+        if self.older.load(Ordering::Relaxed) { Words::Older } else { Words::Newer }
     }
 
-    /// What the node said to the first words tells which protocol it speaks. If that is not the one that was expected,
-    /// what waits to be sent must be said anew, and so this connection is of no use.
-    fn found(&self, older: bool) -> Result<(), Problem> {
-        let expected = self.older.swap(older, Ordering::Relaxed);
-        if older && !expected {
-            return Err(Problem::Handshake(
-                "it is older than 1.6.12: it is asked again in older words".into(),
-            ));
-        }
-        Ok(())
+    /// What the node is. A connection for newer words to an older one is of no use.
+    fn found(&self, older: bool, words: Words) -> Result<Option<Greeting>, Problem> {
+        self.older.store(older, Ordering::Relaxed);
+        if older && words == Words::Newer { Err(Problem::Handshake(TOO_OLD.to_owned())) } else { Ok(None) }
     }
 }
 
 impl Terms for Peer {
-    type Role = ();
+    type Role = Words;
     type Skim = Skim;
 
-    fn greeting(&self, (): ()) -> Result<Greeting, Problem> {
-        let mut hello = Batch::default();
-        hello.start("connect", Effect::Idempotent);
-        match &self.config.login {
+    fn greeting(&self, _words: Words) -> Result<Greeting, Problem> {
+        Ok(match &self.config.login {
             // Alone: what comes behind a refused login gets no reply of its own.
-            Some(login) => hello.authenticate(&login.username, &login.password),
-            // A server that is too old for what follows is found out here, and not by a lost request.
-            None => hello.version(),
-        }
-        Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
+            Some(login) => said(|hello| hello.authenticate(&login.username, &login.password)),
+            None => said(Batch::version),
+        })
     }
 
-    fn agreed(&self, (): (), replies: &[u8]) -> Result<(), Problem> {
+    fn agreed(&self, words: Words, replies: &[u8]) -> Result<Option<Greeting>, Problem> {
         match parse(replies, &mut 0)? {
-            // To a login.
-            Reply::Done(_) => Ok(()),
-            Reply::Text(version) => self.found(is_too_old(version)),
+            // To a login. A server that is too old for what follows is found out now, and not by a lost request.
+            Reply::Done(_) => Ok(Some(said(Batch::version))),
+            Reply::Text(version) => self.found(is_too_old(version), words),
             Reply::Unknown if self.config.login.is_some() => Err(refused(b"it takes no login (-Y)")),
-            Reply::Unknown => self.found(true),
+            Reply::Unknown => self.found(true, words),
             Reply::ClientError(text) => Err(refused(text)),
             Reply::ServerError(text) => Err(Problem::Connect(String::from_utf8_lossy(text).into_owned())),
             other => Err(Problem::unexpected(&other)),
@@ -102,6 +111,13 @@ impl Terms for Peer {
     }
 }
 
+fn said(what: impl FnOnce(&mut Batch)) -> Greeting {
+    let mut hello = Batch::default();
+    hello.start("connect", Effect::Idempotent);
+    what(&mut hello);
+    Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() }
+}
+
 fn refused(text: &[u8]) -> Problem {
     Problem::Handshake(String::from_utf8_lossy(text).into_owned())
 }
@@ -120,25 +136,40 @@ fn is_too_old(version: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Login;
     use hotclub_net::Server;
 
-    fn peer() -> Peer {
-        let config = Config::new(vec![Server::Tcp("127.0.0.1".into(), 11211)]).unwrap();
+    fn peer(login: Option<Login>) -> Peer {
+        let mut config = Config::new(vec![Server::Tcp("127.0.0.1".into(), 11211)]).unwrap();
+        config.login = login;
         Peer::new(Arc::new(config))
     }
 
     #[test]
     fn an_older_server_is_found_out_by_its_first_words() {
-        let peer = peer();
-        assert_eq!(peer.greeting(()).unwrap().bytes, b"version\r\n");
-        assert!(peer.agreed((), b"VERSION 1.6.18\r\n").is_ok() && !peer.is_older());
+        let peer = peer(None);
+        assert_eq!(peer.greeting(Words::Newer).unwrap().bytes, b"version\r\n");
+        assert!(peer.agreed(Words::Newer, b"VERSION 1.6.18\r\n").is_ok() && peer.words() == Words::Newer);
         for reply in [&b"VERSION 1.5.6\r\n"[..], b"VERSION 1.6.6\r\n", b"ERROR\r\n"] {
-            let peer = self::peer();
-            let first = peer.agreed((), reply);
-            assert!(matches!(first, Err(Problem::Handshake(_))), "what waits is in other words");
-            assert!(peer.is_older() && peer.agreed((), reply).is_ok());
-            assert!(peer.agreed((), b"VERSION 1.6.38\r\n").is_ok() && !peer.is_older(), "it was replaced");
+            // However often it was found out before: nothing in newer words goes over such a connection.
+            for _ in 0..2 {
+                let newer = peer.agreed(Words::Newer, reply).unwrap_err();
+                assert!(is_too_old_for(&newer) && peer.words() == Words::Older);
+            }
+            assert!(peer.agreed(Words::Older, reply).is_ok());
         }
+        assert!(peer.agreed(Words::Older, b"VERSION 1.6.38\r\n").is_ok(), "which knows older words too");
+        assert_eq!(peer.words(), Words::Newer, "it was replaced");
+    }
+
+    #[test]
+    fn who_must_say_who_they_are_ask_for_the_version_then() {
+        let peer = peer(Some(Login { username: "u".into(), password: "p".into() }));
+        assert_eq!(peer.greeting(Words::Newer).unwrap().bytes, b"set auth 0 0 3\r\nu p\r\n");
+        let next = peer.agreed(Words::Newer, b"STORED\r\n").unwrap().unwrap();
+        assert_eq!((next.bytes.as_slice(), next.replies), (&b"version\r\n"[..], 1));
+        assert!(is_too_old_for(&peer.agreed(Words::Newer, b"VERSION 1.5.22\r\n").unwrap_err()));
+        assert!(matches!(peer.agreed(Words::Newer, b"CLIENT_ERROR no\r\n"), Err(Problem::Handshake(_))));
     }
 
     #[test]

@@ -26,12 +26,12 @@ impl Connection {
         }
         let mut connection =
             Connection { stream, limit: terms.reply_limit(), under_way: false, idle_since: Instant::now() };
-        let greeting = terms.greeting(role)?;
-        if greeting.replies > 0 {
+        let mut next = Some(terms.greeting(role)?).filter(|greeting| greeting.replies > 0);
+        while let Some(greeting) = next {
             let mut received = Received::default();
             connection.send(&greeting.bytes)?;
             connection.receive::<T::Skim>(greeting.replies, &mut received)?;
-            terms.agreed(role, received.bytes())?;
+            next = terms.agreed(role, received.bytes())?;
         }
         Ok(connection)
     }

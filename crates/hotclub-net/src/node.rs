@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::received::Received;
 use crate::server::Server;
 use crate::terms::{Effect, Terms};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A server as this process sees it.
@@ -14,7 +15,7 @@ pub struct Node<T: Terms> {
     pub server: Server,
     role: T::Role,
     pool: Pool,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
 }
 
 /// A request that has been sent and not yet answered.
@@ -26,7 +27,12 @@ pub struct Sent<'a> {
 impl<T: Terms> Node<T> {
     /// It is not asked before the first exchange.
     pub fn new(server: Server, role: T::Role) -> Self {
-        Node { server, role, pool: Pool::new(), breaker: Breaker::default() }
+        Node::beside(server, role, Arc::default())
+    }
+
+    /// The same where another way leads to the same server: what one learns about it holds for both.
+    pub fn beside(server: Server, role: T::Role, breaker: Arc<Breaker>) -> Self {
+        Node { server, role, pool: Pool::new(), breaker }
     }
 
     /// Sends requests and puts the replies behind what was received before.

@@ -55,11 +55,11 @@ pub trait Terms {
     /// They cannot be found.
     fn greeting(&self, role: Self::Role) -> Result<Greeting, Problem>;
 
-    /// Whether the server agreed to them.
+    /// Whether the server agreed to them, and what is said next, if anything.
     ///
     /// # Errors
     /// The first refusal.
-    fn agreed(&self, role: Self::Role, replies: &[u8]) -> Result<(), Problem>;
+    fn agreed(&self, role: Self::Role, replies: &[u8]) -> Result<Option<Greeting>, Problem>;
 
     /// TLS, if it is wanted.
     fn tls(&self) -> Option<&Tls>;
@@ -146,8 +146,8 @@ pub(crate) mod plain {
             Ok(Greeting::default())
         }
 
-        fn agreed(&self, (): (), _replies: &[u8]) -> Result<(), Problem> {
-            Ok(())
+        fn agreed(&self, (): (), _replies: &[u8]) -> Result<Option<Greeting>, Problem> {
+            Ok(None)
         }
 
         fn tls(&self) -> Option<&Tls> {

@@ -39,11 +39,10 @@ pub(crate) trait Speech: Sized + 'static {
     type Link: PyClass<Frozen = True> + Send + Sync;
 
     fn doors(wire: &Self::Wire) -> &Doors<Self>;
-    fn servers(wire: &Self::Wire) -> &[Server];
-    /// What is said to the server of this number, and how long is waited.
+    /// The ways to the servers of the configuration: where each leads to, and in which role.
+    fn ways(wire: &Self::Wire) -> Vec<(&Server, RoleOf<Self>)>;
+    /// What is said to the server of the way of this number, and how long is waited.
     fn terms(wire: &Self::Wire, number: usize) -> &Self::Terms;
-    /// The role of the server of this number in the configuration.
-    fn role(wire: &Self::Wire, number: usize) -> RoleOf<Self>;
     /// The role of a server that was found.
     fn found_role(wire: &Self::Wire, replica: bool) -> RoleOf<Self>;
     /// Whether the first words on a connection take code of the user's to find, which may take long.
@@ -94,7 +93,7 @@ impl<S: Speech> Default for Doors<S> {
 struct Door<S: Speech> {
     loop_: Py<PyWeakrefReference>,
     generation: u32,
-    /// The servers of the configuration, in its order.
+    /// The ways of the configuration, in its order.
     links: Vec<Pair<S>>,
     /// Servers that were found, and whether they are read from as replicas.
     found: HashMap<(Server, bool), Pair<S>>,
@@ -233,8 +232,8 @@ fn open<S: Speech>(wire: &Arc<S::Wire>, running: &Bound<'_, PyAny>, way: &Way) -
     let (mut links, mut found) = (Vec::new(), HashMap::new());
     match way {
         Way::Known(_) => {
-            for (number, server) in S::servers(wire).iter().enumerate() {
-                links.push(Pair::new(wire, &loop_, number, server, S::role(wire, number), false)?);
+            for (number, (server, role)) in S::ways(wire).into_iter().enumerate() {
+                links.push(Pair::new(wire, &loop_, number, server, role, false)?);
             }
         }
         Way::Found(server, replica) => {
@@ -296,7 +295,7 @@ fn sweep<S: Speech>(py: Python<'_>, wire: &S::Wire) {
 }
 
 /// Whether a loop is gone or closed.
-fn is_over(loop_: &Bound<'_, PyWeakrefReference>) -> bool {
+pub(crate) fn is_over(loop_: &Bound<'_, PyWeakrefReference>) -> bool {
     let Some(loop_) = loop_.upgrade() else { return true };
     let closed = loop_.call_method0(name!(loop_.py(), is_closed));
     closed.is_ok_and(|closed| closed.is_truthy().unwrap_or(false))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -38,6 +40,45 @@ class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
     def incr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """Move an entry to another version, for the default timeout; the new version."""
         return BaseCache.incr_version(self, key, delta, version)
+
+    async def aset(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None, **more: Any
+    ) -> None:
+        """See ``set``."""
+        try:
+            await super().aset(key, value, timeout, version, **more)
+        except asyncio.CancelledError:
+            # What it was to replace may be there still, or not: nobody is to read it.
+            self._owe([key], version)
+            raise
+
+    async def adelete(self, key: Any, version: Any = None) -> bool:
+        """See ``delete``."""
+        try:
+            return await super().adelete(key, version)
+        except asyncio.CancelledError:
+            self._owe([key], version)
+            raise
+
+    async def adelete_many(self, keys: Iterable[Any], version: Any = None) -> None:
+        """See ``delete_many``."""
+        keys = list(keys)
+        try:
+            await super().adelete_many(keys, version)
+        except asyncio.CancelledError:
+            self._owe(keys, version)
+            raise
+
+    async def aset_many(
+        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
+    ) -> list[Any]:
+        """See ``set_many``."""
+        try:
+            failed: list[Any] = await super().aset_many(data, timeout, version)
+        except asyncio.CancelledError:
+            self._owe(list(data), version)
+            raise
+        return failed
 
     async def aclear(self) -> None:
         """See ``clear``."""

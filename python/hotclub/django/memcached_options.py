@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -131,9 +132,10 @@ def _serde(name: str, value: Any) -> int:
     """What pymemcache's own make of a value: pickles as here, and compression above a length."""
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if kind == "pymemcache.serde.PickleSerde":
-        version = getattr(value, "_serialize_func", None)
-        if version is None or getattr(version, "keywords", {}).get("pickle_version", 5) >= 4:
+        written = getattr(value._serialize_func, "keywords", {}).get("pickle_version")
+        if written in (None, -1, pickle.HIGHEST_PROTOCOL):
             return 0
+        raise ValueError(f"{name} is refused: pickles have the protocol {pickle.HIGHEST_PROTOCOL}")
     if kind == "pymemcache.serde.CompressedSerde" and value._compress is zlib.compress:
         _serde(name, value._serde)
         return _whole(name, value._min_compress_len)
@@ -214,7 +216,6 @@ BEHAVIORS: dict[str, tuple[str, float] | str | None] = {
     "cas": None,
     "buffer_requests": None,
     "verify_keys": None,
-    "pickle_protocol": None,
     "remove_failed": NEVER_MOVES,
     "failure_limit": NEVER_MOVES,
     "auto_eject": NEVER_MOVES,
@@ -311,13 +312,20 @@ def _read_behavior(options: MemcachedOptions, behavior: str, setting: Any) -> Me
         if setting not in rules:
             raise ValueError(f"the distribution {setting!r} is not known here: see DISTRIBUTION")
         return replace(options, distribution=rules[setting])
+    if behavior == "pickle_protocol":
+        if setting in (None, -1, pickle.HIGHEST_PROTOCOL):
+            return options
+        raise ValueError(f"pickle_protocol is refused: it is {pickle.HIGHEST_PROTOCOL} here")
     if behavior not in BEHAVIORS:
-        known = ", ".join(sorted([*BEHAVIORS, "ketama", "ketama_weighted", "distribution"]))
+        known = ", ".join(sorted([*BEHAVIORS, "pickle_protocol", "ketama", "ketama_weighted", "distribution"]))
         raise ValueError(f"unknown behavior {behavior!r}; known are {known}")
     meaning = BEHAVIORS[behavior]
+    if not setting or setting == "default":
+        # It asks for nothing that would be done otherwise.
+        return options
     if isinstance(meaning, str):
         raise ValueError(f"the behavior {behavior} is refused: {meaning}")
-    if meaning is None or not setting:
+    if meaning is None:
         return options
     field, unit = meaning
     seconds: Any = _seconds(behavior, setting) * unit

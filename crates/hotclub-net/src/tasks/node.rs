@@ -9,6 +9,7 @@ use crate::stream::forget_unsent;
 use crate::terms::{Effect, Terms};
 use parking_lot::Mutex;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -19,7 +20,7 @@ pub struct Node<T: Terms> {
     /// Where it is.
     pub server: Server,
     role: T::Role,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
     shelves: Runtimes<Shelf>,
 }
 
@@ -60,7 +61,12 @@ const TRUSTED: Duration = Duration::from_secs(1);
 impl<T: Terms> Node<T> {
     /// It is not asked before the first exchange.
     pub fn new(server: Server, role: T::Role) -> Self {
-        Node { server, role, breaker: Breaker::default(), shelves: Runtimes::default() }
+        Node::beside(server, role, Arc::default())
+    }
+
+    /// The same where another way leads to the same server: what one learns about it holds for both.
+    pub fn beside(server: Server, role: T::Role, breaker: Arc<Breaker>) -> Self {
+        Node { server, role, breaker, shelves: Runtimes::default() }
     }
 
     /// Sends requests and puts the replies behind what was received before.

@@ -112,13 +112,13 @@ async fn connect_tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStream
 
 /// The first words, those of the blocking door.
 async fn greet<T: Terms>(stream: &mut Stream, terms: &T, role: T::Role) -> Result<(), Problem> {
-    let greeting = terms.greeting(role)?;
-    if greeting.replies == 0 {
-        return Ok(());
+    let mut next = Some(terms.greeting(role)?).filter(|greeting| greeting.replies > 0);
+    while let Some(greeting) = next {
+        let mut received = Received::default();
+        exchange::<T::Skim>(stream, &greeting.bytes, greeting.replies, &mut received).await?;
+        next = terms.agreed(role, received.bytes())?;
     }
-    let mut received = Received::default();
-    exchange::<T::Skim>(stream, &greeting.bytes, greeting.replies, &mut received).await?;
-    terms.agreed(role, received.bytes())
+    Ok(())
 }
 
 /// Sends requests and puts so many replies behind what was received.

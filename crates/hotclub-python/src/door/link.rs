@@ -155,6 +155,8 @@ impl<S: Speech> Core<S> {
             this.breaker.note(&this.server, terms, problem, limit);
         }
         this.give_up(py, &wire, given_up, problem);
+        // Nobody waits any more for some of those that would be sent again.
+        Self::drop_cancelled(slf);
         if again
             && let Some(loop_) = this.running(py)
             && let Err(error) = connect(slf.as_any(), &loop_)
@@ -268,8 +270,12 @@ impl<S: Speech> Core<S> {
             match answered {
                 Answered::Request(waiting) => S::answer(At { py, wire, core: this }, waiting, replies)?,
                 Answered::Greeting => {
-                    this.terms(wire).agreed(this.role, replies)?;
-                    this.state.lock().phase.greeted();
+                    let next = this.terms(wire).agreed(this.role, replies)?.map(Words::from);
+                    let is_open = next.is_none();
+                    this.state.lock().phase.greeted(next);
+                    if is_open {
+                        Self::drop_cancelled(slf);
+                    }
                     if let Err(error) = Self::write(slf) {
                         error.write_unraisable(py, None);
                     }

@@ -33,10 +33,13 @@ impl Phase {
         if words.replies == 0 { Phase::Open(stream) } else { Phase::Greeting(stream, words) }
     }
 
-    /// The server has agreed.
-    pub(super) fn greeted(&mut self) {
+    /// The server has agreed; there may be more to say before requests are.
+    pub(super) fn greeted(&mut self, next: Option<Words>) {
         if let Phase::Greeting(stream, _) = std::mem::take(self) {
-            *self = Phase::Open(stream);
+            *self = match next {
+                Some(words) => Phase::Greeting(stream, words),
+                None => Phase::Open(stream),
+            };
         }
     }
 

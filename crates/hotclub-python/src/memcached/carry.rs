@@ -57,6 +57,9 @@ pub(super) fn carry<'py, V: Portable>(
     let (py, fleet) = (call.py(), call.fleet);
     match door {
         Door::Blocking => finish(py, fleet, call.ask(&verb)?),
-        Door::Loop => start(py, fleet, Box::new(Asking::new(&fleet.client, verb.into_owned(), finish))),
+        Door::Loop => {
+            let verb = verb.into_owned();
+            start(py, fleet, || Box::new(Asking::new(&fleet.client, verb, finish)))
+        }
     }
 }

@@ -307,6 +307,16 @@ impl Memcached {
         told_later(slf, || "clear()".to_owned(), "cleared", Call::new(slf, None)?.clear(Door::Loop))
     }
 
+    /// Has these keys deleted before their nodes are read again: a task that was to end their values was cancelled, and what
+    /// became of that is unknown.
+    #[pyo3(signature = (keys, version = None))]
+    fn _owe<'py>(slf: &Bound<'py, Self>, keys: &Bound<'py, PyAny>, version: Maybe<'_, 'py>) -> PyResult<()> {
+        let call = Call::new(slf, version)?;
+        let keys = call.all(keys)?;
+        call.fleet.client.owe(&call.checked_all(&keys.full, &keys.ends)?);
+        Ok(())
+    }
+
     /// Connections of this process: those of the pool, and those of event loops.
     fn _connections(slf: &Bound<'_, Self>) -> PyResult<(usize, usize)> {
         let fleet = Call::new(slf, None)?.fleet;

@@ -1,12 +1,12 @@
 //! Memcached, as event loops speak it: a call goes out to its nodes round by round, and a future brings its answer.
 use super::fleet::Fleet;
 use crate::door::{
-    At, Core, Doors, Request, RoleOf, Speech, Waiting, Way, is_done, link_class, links, new_future,
-    running_loop, settle,
+    At, Core, Doors, Request, Speech, Waiting, Way, is_done, link_class, links, new_future, running_loop,
+    settle,
 };
 use hotclub_memcached::request::Batch;
 use hotclub_memcached::verb::Verb;
-use hotclub_memcached::{Call, Client, Error, Flush, Owed, Peer, Problem, Server};
+use hotclub_memcached::{Call, Client, Error, Flush, Owed, Peer, Problem, Server, Words};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -22,6 +22,7 @@ pub(super) trait Trip: Send {
     /// Writes what goes out next: so many batches. 0: it is over.
     fn next_round(&mut self) -> usize;
     fn node_of(&self, at: usize) -> usize;
+    fn words(&self, at: usize) -> Words;
     fn take_batch(&mut self, at: usize) -> Batch;
     /// False: the replies make no sense.
     fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) -> bool;
@@ -51,6 +52,9 @@ where
     fn node_of(&self, at: usize) -> usize {
         self.call.node_of(at)
     }
+    fn words(&self, at: usize) -> Words {
+        self.call.words(at)
+    }
     fn take_batch(&mut self, at: usize) -> Batch {
         self.call.take_batch(at)
     }
@@ -67,40 +71,34 @@ where
 /// `clear`: all nodes are flushed.
 pub(super) struct Clearing {
     left: Vec<Flush>,
-    /// Those that are asked once more: a node was found to be older than it was taken for.
-    again: Vec<Flush>,
     under_way: Vec<Option<Flush>>,
     error: Option<Error>,
-    fleet: Arc<Fleet>,
 }
 
 impl Clearing {
-    pub(super) fn new(fleet: &Arc<Fleet>) -> Self {
-        let left = fleet.client.begin_flush();
-        Clearing { left, again: Vec::new(), under_way: Vec::new(), error: None, fleet: fleet.clone() }
+    pub(super) fn new(client: &Client) -> Self {
+        Clearing { left: client.begin_flush(), under_way: Vec::new(), error: None }
     }
 }
 
 impl Trip for Clearing {
     fn next_round(&mut self) -> usize {
-        let next = if self.left.is_empty() { &mut self.again } else { &mut self.left };
-        self.under_way = std::mem::take(next).into_iter().map(Some).collect();
+        self.under_way = std::mem::take(&mut self.left).into_iter().map(Some).collect();
         self.under_way.len()
     }
     fn node_of(&self, at: usize) -> usize {
         self.under_way[at].as_ref().map_or(0, Flush::node)
     }
+    fn words(&self, _at: usize) -> Words {
+        Words::Older
+    }
     fn take_batch(&mut self, at: usize) -> Batch {
         self.under_way[at].as_ref().map(|flush| flush.batch().clone()).unwrap_or_default()
     }
     fn take_in(&mut self, at: usize, heard: Result<&[u8], Problem>) -> bool {
-        let Some(flush) = self.under_way[at].take() else { return true };
-        // The first words to an older server find out that it is one; they are not said twice.
-        let is_found =
-            matches!(heard, Err(Problem::Handshake(_))) && self.fleet.client.is_older(flush.node());
-        if is_found && !self.again.iter().any(|again| again.node() == flush.node()) {
-            self.again.push(flush);
-        } else if let Err(error) = flush.end(heard) {
+        if let Some(flush) = self.under_way[at].take()
+            && let Err(error) = flush.end(heard)
+        {
             self.error.get_or_insert(error);
         }
         true
@@ -134,10 +132,12 @@ pub(crate) struct Errand {
 pub(super) fn start<'py>(
     py: Python<'py>,
     fleet: &Arc<Fleet>,
-    trip: Box<dyn Trip>,
+    trip: impl FnOnce() -> Box<dyn Trip>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    // First: a trip that is made is owed.
     let running = running_loop(py)?;
     let future = new_future(&running)?;
+    let trip = trip();
     let course = Course { fleet: fleet.clone(), left: AtomicUsize::new(0), trip: Mutex::new(Some(trip)) };
     Arc::new(course).advance(&running, &future);
     Ok(future)
@@ -182,9 +182,12 @@ impl Course {
         at: usize,
     ) -> Result<(), Problem> {
         let (py, fleet) = (loop_.py(), &self.fleet);
-        let Some(node) = self.trip.lock().as_ref().map(|trip| trip.node_of(at)) else { return Ok(()) };
-        let owed = fleet.client.owed(node)?.map(Arc::new);
-        let pair = links::<Meta>(fleet, loop_, &Way::Known(node)).map_err(|error| no_loop(&error))?;
+        let way = self.trip.lock().as_ref().map(|trip| (trip.node_of(at), trip.words(at)));
+        let Some((node, words)) = way else { return Ok(()) };
+        let owed = fleet.client.owed(node).map(Arc::new);
+        let words = owed.as_ref().map_or(words, |owed| owed.words());
+        let way = Way::Known(way_of(node, words));
+        let pair = links::<Meta>(fleet, loop_, &way).map_err(|error| no_loop(&error))?;
         let batch = match &owed {
             Some(owed) => owed.batch(),
             None => &self.trip.lock().as_mut().map(|trip| trip.take_batch(at)).unwrap_or_default(),
@@ -217,6 +220,17 @@ impl Course {
     }
 }
 
+/// Two ways a node: for newer words and for older ones.
+const WORDS: [Words; 2] = [Words::Newer, Words::Older];
+
+fn way_of(node: usize, words: Words) -> usize {
+    node * WORDS.len() + usize::from(words == Words::Older)
+}
+
+fn node_of(way: usize) -> usize {
+    way / WORDS.len()
+}
+
 fn no_loop(error: &PyErr) -> Problem {
     Problem::Connect(format!("the loop makes no connection: {error}"))
 }
@@ -231,17 +245,18 @@ impl Speech for Meta {
         &fleet.doors
     }
 
-    fn servers(fleet: &Fleet) -> &[Server] {
-        &fleet.client.config().servers
+    fn ways(fleet: &Fleet) -> Vec<(&Server, Words)> {
+        let servers = &fleet.client.config().servers;
+        servers.iter().flat_map(|server| WORDS.map(|words| (server, words))).collect()
     }
 
     fn terms(fleet: &Fleet, number: usize) -> &Peer {
-        fleet.client.peer(number)
+        fleet.client.peer(node_of(number))
     }
 
-    fn role(_fleet: &Fleet, _number: usize) -> RoleOf<Self> {}
-
-    fn found_role(_fleet: &Fleet, _replica: bool) -> RoleOf<Self> {}
+    fn found_role(_fleet: &Fleet, _replica: bool) -> Words {
+        Words::Newer
+    }
 
     fn has_words_to_find(_fleet: &Fleet) -> bool {
         false
@@ -259,10 +274,11 @@ impl Speech for Meta {
         let At { py, wire: fleet, core } = at;
         let Waiting { future, ask: Errand { course, at, owed }, .. } = waiting;
         let (Some(loop_), future) = (core.running(py), future.bind(py)) else { return Ok(()) };
-        fleet.client.answered(core.number);
+        let node = node_of(core.number);
+        fleet.client.answered(node);
         let makes_sense = match owed {
             None => course.take_in(&loop_, future, at, Ok(replies)),
-            Some(owed) => match fleet.client.settled(core.number, &owed, replies) {
+            Some(owed) => match fleet.client.settled(node, &owed, replies) {
                 Ok(()) => {
                     course.send(&loop_, future, at);
                     true

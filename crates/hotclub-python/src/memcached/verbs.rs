@@ -95,8 +95,7 @@ impl<'py> Call<'_, 'py> {
         if mode == Mode::Add && size >= NEARLY_MOST_VALUE {
             return self.add_large(door, &full, write);
         }
-        let named =
-            if door == Door::Loop || size >= NEARLY_MOST_VALUE { full.clone() } else { String::new() };
+        let named = full.clone();
         carry(self, door, write, move |py, fleet, mut stored| {
             let stored = stored.pop().unwrap_or(Ok(Stored::Absent));
             let stored = stored.map_err(|problem| fleet.refused(py, verb, problem, &named))?;
@@ -231,7 +230,7 @@ impl<'py> Call<'_, 'py> {
                 flushed.map_err(|error| fleet.exception(py, error))?;
                 none(py)
             }
-            Door::Loop => start(py, fleet, Box::new(Clearing::new(fleet))),
+            Door::Loop => start(py, fleet, || Box::new(Clearing::new(&fleet.client))),
         }
     }
 }

@@ -5,8 +5,7 @@ use super::run;
 use super::want::{Asked, Want};
 use super::wire::Wire;
 use crate::door::{
-    At, Core, Doors, Request, RoleOf, Speech, Waiting, Way, link_class, links, new_future, running_loop,
-    settle,
+    At, Core, Doors, Request, Speech, Waiting, Way, link_class, links, new_future, running_loop, settle,
 };
 use hotclub::backend::redis::RedisConfig;
 use hotclub::backend::redis::batch::{Batch, Effect, Replies};
@@ -42,19 +41,16 @@ impl Speech for Resp {
         &wire.doors
     }
 
-    fn servers(wire: &Wire) -> &[Server] {
-        &wire.client.config().servers
+    fn ways(wire: &Wire) -> Vec<(&Server, Role)> {
+        let servers = wire.client.config().servers.iter().enumerate();
+        servers.map(|(number, server)| (server, Role::Data(number))).collect()
     }
 
     fn terms(wire: &Wire, _number: usize) -> &RedisConfig {
         wire.client.config()
     }
 
-    fn role(_wire: &Wire, number: usize) -> RoleOf<Self> {
-        Role::Data(number)
-    }
-
-    fn found_role(wire: &Wire, replica: bool) -> RoleOf<Self> {
+    fn found_role(wire: &Wire, replica: bool) -> Role {
         match (wire.client.is_clustered(), replica) {
             (true, true) => Role::ClusterReplica,
             (false, false) => Role::Primary,

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::registry::Room;
 use crate::remote::{self, decoded};
 use ::url::Url;
-use hotclub_memcached::{DEFAULT_PORT, Login};
+use hotclub_memcached::{DEFAULT_PORT, Leave, Login};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How the registry knows this room.
 pub(crate) const ROOM: Room =
@@ -17,7 +18,9 @@ pub(crate) const ROOM: Room =
 const OPTIONS: &[(&str, &str)] = &[
     ("hosts", "further nodes, `host:port,host:port`; `memcached://a,b` says the same"),
     ("distribution", "whose a key is: `pymemcache` (default), `modula`, `ketama` or `ketama_weighted`"),
-    ("absent", "nodes that cannot be reached: `miss` (default) or `raise`"),
+    ("absent", "nodes that cannot be reached: `miss` (default), `raise`, `silent` or `ignore`"),
+    ("retry_attempts", "with `dead_timeout`: trials after which a node leaves the ring; default 2, or never"),
+    ("dead_timeout", "with `retry_attempts`: seconds that it stays away; default 60, or never"),
     ("username", "user of a server with an authentication file, if the URL does not say it"),
     ("password", "password, if the URL does not say it"),
     ("connect_limit", "seconds to wait for a connection; default 2"),
@@ -53,9 +56,15 @@ pub(super) fn read(url: &Url, options: &mut Options) -> Result<MemcachedConfig> 
         config.absent = match name.as_str() {
             "miss" => AbsentNodes::Miss,
             "raise" => AbsentNodes::Raise,
-            _ => return Err(Error::config(format!("absent must be miss or raise, not {name:?}"))),
+            "silent" => AbsentNodes::Silent,
+            "ignore" => AbsentNodes::Ignore,
+            _ => {
+                let known = "miss, raise, silent or ignore";
+                return Err(Error::config(format!("absent must be {known}, not {name:?}")));
+            }
         };
     }
+    config.leave = leave(options)?;
     config.login = login(url, options)?;
     config.tls = remote::tls(url.scheme() == "memcacheds", options)?;
     remote::Limits::take(options)?.apply(
@@ -67,6 +76,20 @@ pub(super) fn read(url: &Url, options: &mut Options) -> Result<MemcachedConfig> 
     );
     config.check()?;
     Ok(config)
+}
+
+/// pymemcache's timers, if one of them is given.
+fn leave(options: &mut Options) -> Result<Option<Leave>> {
+    let (attempts, dead) = (options.take_integer("retry_attempts")?, options.take_number("dead_timeout")?);
+    if attempts.is_none() && dead.is_none() {
+        return Ok(None);
+    }
+    let attempts = u32::try_from(attempts.unwrap_or(2));
+    let attempts =
+        attempts.map_err(|_| Error::config("retry_attempts must be a whole number, 0 or above"))?;
+    let dead = Duration::try_from_secs_f64(dead.unwrap_or(60.0));
+    let dead = dead.map_err(|_| Error::config("dead_timeout must be a number of seconds"))?;
+    Ok(Some(Leave { attempts, dead }))
 }
 
 fn login(url: &Url, options: &mut Options) -> Result<Option<Login>> {

@@ -42,9 +42,9 @@ fn inflated(bytes: &[u8], flags: u32) -> (Cow<'_, [u8]>, u32) {
         return (bytes.into(), flags);
     }
     let mut plain = Vec::new();
-    match ZlibDecoder::new(bytes).take(MOST_INFLATED).read_to_end(&mut plain) {
-        Ok(_) => (plain.into(), flags & !COMPRESSED),
-        Err(_) => (bytes.into(), flags),
+    match ZlibDecoder::new(bytes).take(MOST_INFLATED + 1).read_to_end(&mut plain) {
+        Ok(size) if size as u64 <= MOST_INFLATED => (plain.into(), flags & !COMPRESSED),
+        Ok(_) | Err(_) => (bytes.into(), flags),
     }
 }
 

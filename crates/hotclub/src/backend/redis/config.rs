@@ -182,8 +182,8 @@ impl Terms for RedisConfig {
         Ok(Greeting { bytes: hello.bytes().to_vec(), replies: hello.len() })
     }
 
-    fn agreed(&self, _role: Role, replies: &[u8]) -> Result<(), Problem> {
-        handshake::check_replies(Replies::over(replies))
+    fn agreed(&self, _role: Role, replies: &[u8]) -> Result<Option<Greeting>, Problem> {
+        handshake::check_replies(Replies::over(replies)).map(|()| None)
     }
 
     fn tls(&self) -> Option<&Tls> {

@@ -5,6 +5,11 @@ use crate::testing::servers::{Fault, FaultProxy, MemcachedOptions, MemcachedServ
 use crate::{ErrorKind, Flags, Life};
 use bytes::Bytes;
 use hotclub_memcached::{AbsentNodes, Client, Config, Leave, Server, SetOptions as Options};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
 use std::time::Duration;
 
 fn two_nodes(absent: AbsentNodes, leave: Option<Leave>) -> (Vec<MemcachedServer>, Client) {
@@ -12,6 +17,7 @@ fn two_nodes(absent: AbsentNodes, leave: Option<Leave>) -> (Vec<MemcachedServer>
     let servers = nodes.iter().map(|node| Server::parse(&node.address(), 11211).unwrap()).collect();
     let mut config = Config::new(servers).unwrap();
     (config.absent, config.leave, config.rest) = (absent, leave, Duration::from_millis(50));
+    (config.connect_limit, config.reply_limit) = (Duration::from_millis(200), Duration::from_millis(200));
     (nodes, Client::new(config).unwrap())
 }
 
@@ -32,7 +38,8 @@ fn a_node_that_fails_leaves_the_ring_and_its_keys_move_until_it_is_asked_again()
     let keys = keys_of_second(&nodes, &client);
     let key = keys[0].as_str();
     assert!(client.set(key, b"old", &Options::for_ever()).unwrap());
-    nodes[1].kill();
+    assert!(client.set(&keys[2], b"old", &Options::for_ever()).unwrap());
+    nodes[1].pause();
     client.delete(key).expect_err("the first failure is seen");
     assert!(!client.delete(key).unwrap(), "and then there is silence");
     assert!(!client.add(key, b"1", &Options::for_ever()).unwrap());
@@ -42,12 +49,15 @@ fn a_node_that_fails_leaves_the_ring_and_its_keys_move_until_it_is_asked_again()
     assert!(client.set(key, b"moved", &Options::for_ever()).unwrap());
     assert_eq!(client.get(key).unwrap().unwrap().data, "moved");
     assert_eq!(client.place_of(&hotclub_memcached::Key::new(key).unwrap()), nodes[0].address());
-    nodes[1].restart();
+    assert!(!client.delete(&keys[2]).unwrap(), "deleted where it is looked for now");
+    nodes[1].resume();
     until("it is back in the ring", || {
         client.set(&keys[1], b"there", &Options::for_ever()).is_ok_and(|stored| stored)
             && nodes[1].command(&format!("get {}", keys[1])).contains("there")
     });
-    assert_eq!(client.get(key).unwrap(), None, "what it had was deleted before it was read");
+    for key in [key, &keys[2]] {
+        assert_eq!(client.get(key).unwrap(), None, "what it had went before it was read");
+    }
 }
 
 #[test]
@@ -139,4 +149,73 @@ fn another_client_of_the_same_server_does_not_read_what_is_owed() {
     writer.delete("key").unwrap_err();
     node.resume();
     assert_eq!(get(&reader, "key").unwrap(), None);
+}
+
+/// A balancer whose server comes up: it takes connections and ends them at once.
+#[test]
+fn what_is_owed_is_done_first_though_connections_break_before_it_is() {
+    if !memcached_or_skip("what_is_owed_is_done_first_though_connections_break_before_it_is") {
+        return;
+    }
+    let node = MemcachedServer::start(MemcachedOptions::new());
+    let broken = Arc::new(AtomicU32::new(0));
+    let backend = backend(&format!("memcached://{}", balancer(node.port(), broken.clone())));
+    assert!(set(&backend, "key", "old").unwrap());
+    for times in [2, 3, 4] {
+        node.command("set key 0 0 3\r\nold");
+        broken.store(times, Relaxed);
+        backend.delete("key").unwrap_err();
+        broken.store(times, Relaxed);
+        // Some of these fail; none of them reads what is to be deleted.
+        for _ in 0..3 {
+            assert_ne!(get(&backend, "key").ok().flatten().as_deref(), Some("old"), "{times}");
+        }
+        until("it is settled", || get(&backend, "other").is_ok());
+    }
+}
+
+/// Before a server; ends so many connections, old ones too, as soon as something comes over them.
+fn balancer(port: u16, broken: Arc<AtomicU32>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let broken = broken.clone();
+            thread::spawn(move || -> io::Result<()> {
+                let server = TcpStream::connect(("127.0.0.1", port))?;
+                let (mut back, mut to) = (server.try_clone()?, client.try_clone()?);
+                thread::spawn(move || io::copy(&mut back, &mut to));
+                let mut bytes = [0; 4096];
+                loop {
+                    let count = (&client).read(&mut bytes)?;
+                    let is_broken = broken.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+                    if count == 0 || is_broken {
+                        client.shutdown(Shutdown::Both)?;
+                        return server.shutdown(Shutdown::Both);
+                    }
+                    (&server).write_all(&bytes[..count])?;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_refuses_to_be_flushed_goes_on_serving() {
+    if !memcached_or_skip("a_server_that_refuses_to_be_flushed_goes_on_serving") {
+        return;
+    }
+    let node = MemcachedServer::start(MemcachedOptions::new().arguments(&["-F"]));
+    let backend =
+        backend(&format!("memcached://{}?reply_limit=0.2&connect_limit=0.2&rest=0.1", node.address()));
+    assert!(set(&backend, "key", "value").unwrap());
+    let refused = backend.clear(crate::backend::Scope::All).unwrap_err();
+    assert!(refused.to_string().contains("flush_all not allowed"), "{refused}");
+    assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("value"));
+    // Owed because the node was away, and refused when it is back: said once.
+    node.pause();
+    backend.clear(crate::backend::Scope::All).unwrap_err();
+    node.resume();
+    until("it is back, and has said so", || get(&backend, "key").is_ok_and(|found| found.is_some()));
 }
