@@ -235,6 +235,8 @@ _PYLIBMC_KINDS: dict[str, tuple[str, ...]] = {
 #: The libraries that our classes stand in for. A new one is a new row.
 CLIENTS: dict[str, Client] = {
     "": Client({}, {}),
+    # What Django's class raises where a file holds no whole value.
+    "file": Client({"corrupt": ("zlib.error",)}, {}),
     "pymemcache": Client(_PYMEMCACHE_KINDS, {}),
     "pylibmc": Client(_PYLIBMC_KINDS, {}),
     "redis": Client(_REDIS_KINDS, _REDIS_WORDS),

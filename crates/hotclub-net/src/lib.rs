@@ -6,25 +6,43 @@
 //! does to all that ([`fork`]). Nothing here knows a protocol, and nothing needs a runtime.
 //!
 //! An internal crate of hotclub: its interface follows hotclub's needs, also in minor versions.
+#[cfg(feature = "sockets")]
 pub mod breaker;
+#[cfg(feature = "sockets")]
 mod connection;
 pub mod fork;
+#[cfg(feature = "sockets")]
 pub mod node;
+#[cfg(feature = "sockets")]
 mod pool;
+#[cfg(feature = "sockets")]
 pub mod problem;
+#[cfg(feature = "sockets")]
 mod received;
+#[cfg(feature = "sockets")]
 pub mod server;
+#[cfg(feature = "sockets")]
 pub mod stream;
 #[cfg(feature = "tokio")]
 pub mod tasks;
+#[cfg(feature = "sockets")]
 mod terms;
+#[cfg(feature = "sockets")]
 pub mod tls;
 
+#[cfg(feature = "sockets")]
 pub use breaker::{Breaker, Pass};
+#[cfg(feature = "sockets")]
 pub use node::Node;
+#[cfg(feature = "sockets")]
 pub use problem::{Malformed, Misconfigured, Problem};
+#[cfg(feature = "sockets")]
 pub use received::Received;
+#[cfg(feature = "sockets")]
 pub use server::Server;
+#[cfg(feature = "sockets")]
 pub use stream::Stream;
+#[cfg(feature = "sockets")]
 pub use terms::{Change, Effect, Greeting, Listener, Skimmed, Terms};
+#[cfg(feature = "sockets")]
 pub use tls::{Tls, TlsFiles, Verify};

@@ -5,9 +5,11 @@
 //! ones are kept as the objects they are. Nothing here starts a thread or opens a socket at import.
 use pyo3::prelude::*;
 
+mod bell;
 mod cache;
 mod codec;
 mod door;
+mod files;
 mod held;
 mod incr;
 mod key;
@@ -42,6 +44,8 @@ mod _hotclub {
 
     #[pymodule_export]
     use super::cache::Cache;
+    #[pymodule_export]
+    use super::files::Files;
     #[pymodule_export]
     use super::memcached::{Memcached, MemcachedLink};
     #[pymodule_export]

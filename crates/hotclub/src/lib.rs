@@ -45,5 +45,5 @@ pub use crate::key::KeyFunction;
 pub use crate::registry::{COMMON_OPTIONS, Caches, Opener, Registry, Room};
 pub use crate::stats::Stats;
 pub use crate::timeout::{Life, Timeout};
-#[cfg(feature = "network")]
+#[cfg(any(feature = "network", feature = "file"))]
 pub use hotclub_net::fork;

@@ -47,6 +47,8 @@ impl Default for Registry {
             options: &[],
             open: |_, _| Ok(Arc::new(DummyBackend)),
         });
+        #[cfg(feature = "file")]
+        registry.register(crate::backend::file::ROOM);
         #[cfg(feature = "memory")]
         registry.register(crate::backend::memory::ROOM);
         #[cfg(feature = "memcached-blocking")]

@@ -61,3 +61,51 @@ def memory_options(params: dict[str, Any]) -> MemoryOptions:
                 f"hotclub: OPTIONS['MAX_BYTES'] must be {MEMORY_OPTIONS['MAX_BYTES']}, not {given!r}"
             )
     return MemoryOptions(policy, max_bytes, "max_entries" in params or "MAX_ENTRIES" in options)
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What a file class needs beside Django's own options."""
+
+    max_bytes: int | None
+    level: int
+    lock_limit: float
+
+
+#: Every option of the file class, with what it must be.
+FILE_OPTIONS = {
+    "MAX_ENTRIES": "a whole number",
+    "CULL_FREQUENCY": "a whole number",
+    "MAX_BYTES": 'a whole number above 0, or text like "64MiB"',
+    "LEVEL": "a whole number from 0 to 9",
+    "LOCK_LIMIT": "a number of seconds above 0",
+}
+
+
+def file_options(params: dict[str, Any]) -> FileOptions:
+    """Read our own options; wrong ones raise ImproperlyConfigured."""
+    options = params.get("OPTIONS") or {}
+
+    def refuse(name: str) -> ImproperlyConfigured:
+        return ImproperlyConfigured(
+            f"hotclub: OPTIONS[{name!r}] must be {FILE_OPTIONS[name]}, not {options[name]!r}"
+        )
+
+    for name in options:
+        if name not in FILE_OPTIONS:
+            known = ", ".join(FILE_OPTIONS)
+            raise ImproperlyConfigured(
+                f"hotclub: FileBasedCache has no option {name!r}; known are {known}"
+            )
+    max_bytes = None
+    if options.get("MAX_BYTES") is not None:
+        max_bytes = parse_bytes(options["MAX_BYTES"])
+        if max_bytes is None:
+            raise refuse("MAX_BYTES")
+    level = options.get("LEVEL", 6)
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 9:
+        raise refuse("LEVEL")
+    limit = options.get("LOCK_LIMIT", 2.0)
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0:
+        raise refuse("LOCK_LIMIT")
+    return FileOptions(max_bytes, level, float(limit))

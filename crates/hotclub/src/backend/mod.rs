@@ -15,6 +15,8 @@ use std::fmt::Debug;
 
 mod capability;
 pub mod dummy;
+#[cfg(feature = "file")]
+pub mod file;
 mod lease;
 #[cfg(feature = "memcached-blocking")]
 pub mod memcached;

@@ -1,0 +1,211 @@
+//! Each verb once: what is done in the store, and what the answer is to the caller.
+use super::Object;
+use super::call::{Call, Door, exception};
+use crate::codec::sized_dict;
+use crate::door::in_a_thread;
+use crate::life::{Given, life};
+use crate::names::name;
+use crate::remote::pickled;
+use hotclub::Life;
+use hotclub::backend::Condition;
+use hotclub::backend::file::{Found, Problem, Store, Write};
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyList};
+use std::sync::Arc;
+
+fn truth(py: Python<'_>, value: bool) -> PyResult<Bound<'_, PyAny>> {
+    Ok(PyBool::new(py, value).to_owned().into_any())
+}
+
+fn none(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    Ok(py.None().into_bound(py))
+}
+
+impl<'py> Call<'_, 'py> {
+    pub(super) fn get(&self, door: Door, key: &Bound<'py, PyAny>, default: Option<Py<PyAny>>) -> Object<'py> {
+        let full = self.key(key)?;
+        self.carry(
+            door,
+            "get",
+            move |store| store.get(&full),
+            |py, found| match (found, default) {
+                (Some(found), _) => pickled::load(py, &found.value),
+                (None, Some(default)) => Ok(default.into_bound(py)),
+                (None, None) => none(py),
+            },
+        )
+    }
+
+    fn write(&self, timeout: &Given<'py>, condition: Condition) -> PyResult<Write> {
+        let life = life(self.cache, &self.settings, timeout)?;
+        Ok(Write { life, condition, limit: self.settings.limit })
+    }
+
+    pub(super) fn set(
+        &self,
+        door: Door,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: &Given<'py>,
+    ) -> Object<'py> {
+        let full = self.key(key)?;
+        let mut bytes = Vec::new();
+        pickled::dump(value, &mut bytes)?;
+        let write = self.write(timeout, Condition::Always)?;
+        self.carry(door, "set", move |store| store.set(&full, &bytes, write), |py, _| none(py))
+    }
+
+    pub(super) fn add(
+        &self,
+        door: Door,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        timeout: &Given<'py>,
+    ) -> Object<'py> {
+        let full = self.key(key)?;
+        let mut bytes = Vec::new();
+        pickled::dump(value, &mut bytes)?;
+        let write = self.write(timeout, Condition::IfAbsent)?;
+        self.carry(door, "add", move |store| store.set(&full, &bytes, write), truth)
+    }
+
+    pub(super) fn touch(&self, door: Door, key: &Bound<'py, PyAny>, timeout: &Given<'py>) -> Object<'py> {
+        let full = self.key(key)?;
+        let life: Life = life(self.cache, &self.settings, timeout)?;
+        self.carry(door, "touch", move |store| store.touch(&full, life), truth)
+    }
+
+    /// True also for an entry whose time is over and that was not taken out yet, as in Django.
+    pub(super) fn delete(&self, door: Door, key: &Bound<'py, PyAny>) -> Object<'py> {
+        let full = self.key(key)?;
+        self.carry(
+            door,
+            "delete",
+            move |store| store.delete(&full),
+            |py, (was_there, _)| truth(py, was_there),
+        )
+    }
+
+    pub(super) fn has_key(&self, door: Door, key: &Bound<'py, PyAny>) -> Object<'py> {
+        let full = self.key(key)?;
+        self.carry(door, "has_key", move |store| store.has(&full), truth)
+    }
+
+    /// Python adds: whatever can be added is. What was read is written over only if it is still there.
+    pub(super) fn incr(&self, door: Door, key: &Bound<'py, PyAny>, delta: &Given<'py>) -> Object<'py> {
+        let full = self.key(key)?;
+        let (py, store) = (self.py(), self.store.clone());
+        let delta = match delta {
+            Given::Value(delta) => delta.clone().unbind(),
+            Given::Nothing => 1_i32.into_py_any(py)?,
+        };
+        let named = key.clone().unbind();
+        let work =
+            move |py: Python<'_>| add_until_it_holds(py, &store, &full, named.bind(py), delta.bind(py));
+        match door {
+            Door::Blocking => work(py).map(|sum| sum.into_bound(py)),
+            Door::Loop => in_a_thread(py, work),
+        }
+    }
+
+    pub(super) fn get_many(&self, door: Door, keys: &Bound<'py, PyAny>) -> Object<'py> {
+        let mut typed = Vec::new();
+        let mut full = Vec::new();
+        for key in keys.try_iter()? {
+            let key = key?;
+            full.push(self.key(&key)?);
+            typed.push(key.unbind());
+        }
+        let read = move |store: &Store| -> Result<Vec<Option<Found>>, Problem> {
+            full.iter().map(|key| store.get(key)).collect()
+        };
+        self.carry(door, "get_many", read, |py, found| {
+            let dict = sized_dict(py, found.iter().flatten().count())?;
+            for (key, found) in typed.into_iter().zip(found) {
+                if let Some(found) = found {
+                    dict.set_item(key, pickled::load(py, &found.value)?)?;
+                }
+            }
+            Ok(dict.into_any())
+        })
+    }
+
+    pub(super) fn set_many(&self, door: Door, data: &Bound<'py, PyAny>, timeout: &Given<'py>) -> Object<'py> {
+        let mut items = Vec::new();
+        let mut push = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
+            let mut bytes = Vec::new();
+            let full = self.key(key)?;
+            pickled::dump(value, &mut bytes)?;
+            items.push((full, bytes));
+            Ok::<_, PyErr>(())
+        };
+        match data.cast_exact::<PyDict>() {
+            // A copy: pickling a value may run code that changes the dict.
+            Ok(dict) => dict.copy()?.iter().try_for_each(|(key, value)| push(&key, &value))?,
+            Err(_) => {
+                for pair in data.call_method0(name!(self.py(), items))?.try_iter()? {
+                    let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = pair?.extract()?;
+                    push(&key, &value)?;
+                }
+            }
+        }
+        let write = match items.is_empty() {
+            true => Write { life: Life::Never, condition: Condition::Always, limit: None },
+            false => self.write(timeout, Condition::Always)?,
+        };
+        let put = move |store: &Store| {
+            items.iter().try_for_each(|(key, value)| store.set(key, value, write).map(drop))
+        };
+        self.carry(door, "set_many", put, |py, ()| Ok(PyList::empty(py).into_any()))
+    }
+
+    /// How many there were, if that is to be `counted`.
+    pub(super) fn delete_many(&self, door: Door, keys: &Bound<'py, PyAny>, counted: bool) -> Object<'py> {
+        let full: Vec<String> = keys.try_iter()?.map(|key| self.key(&key?)).collect::<PyResult<_>>()?;
+        let remove = move |store: &Store| -> Result<u64, Problem> {
+            full.iter().try_fold(0, |count, key| Ok(count + u64::from(store.delete(key)?.0)))
+        };
+        self.carry(
+            door,
+            "delete_many",
+            remove,
+            move |py, count| {
+                if counted { count.into_bound_py_any(py) } else { none(py) }
+            },
+        )
+    }
+
+    pub(super) fn clear(&self, door: Door) -> Object<'py> {
+        self.carry(door, "clear", Store::clear, |py, ()| none(py))
+    }
+}
+
+/// Somebody who writes the same key again and again is not waited for longer.
+const TRIALS: usize = 1000;
+
+fn add_until_it_holds(
+    py: Python<'_>,
+    store: &Arc<Store>,
+    full: &str,
+    named: &Bound<'_, PyAny>,
+    delta: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyAny>> {
+    for _ in 0..TRIALS {
+        let found = py.detach(|| store.peek(full)).map_err(|problem| exception(py, "incr", problem))?;
+        let Some(found) = found else {
+            let message = format!("Key '{}' not found", named.str()?.to_string_lossy());
+            return Err(PyValueError::new_err(message));
+        };
+        let sum = pickled::load(py, &found.value)?.add(delta)?;
+        let mut bytes = Vec::new();
+        pickled::dump(&sum, &mut bytes)?;
+        let held = py.detach(|| store.replace(full, &found, &bytes));
+        if held.map_err(|problem| exception(py, "incr", problem))? {
+            return Ok(sum.unbind());
+        }
+    }
+    let problem = Problem::Locked(store.config().path.clone(), store.config().lock_limit);
+    Err(exception(py, "incr", problem))
+}

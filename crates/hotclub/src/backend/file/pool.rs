@@ -1,0 +1,169 @@
+//! A few threads that wait for disks, so that event loops and tasks need not. Made at the first use, and anew in the
+//! child of a fork.
+use crate::fork::PerProcess;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+/// More would only wait for the same disk.
+const THREADS: usize = 4;
+/// A thread that has nothing to do for so long ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Threads {
+    // Short: jobs are put in and taken out.
+    jobs: Mutex<Jobs>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+}
+
+static THREADS_OF_PROCESS: PerProcess<Arc<Threads>> = PerProcess::new();
+
+/// Has a thread do this. If none can be started, it is done here: slow is better than never.
+pub fn run(job: impl FnOnce() + Send + 'static) {
+    let threads = THREADS_OF_PROCESS.get_or(Arc::default);
+    let mut jobs = threads.jobs.lock();
+    jobs.waiting.push_back(Box::new(job));
+    if jobs.idle >= jobs.waiting.len() || jobs.threads >= THREADS {
+        drop(jobs);
+        threads.more.notify_one();
+        return;
+    }
+    jobs.threads += 1;
+    drop(jobs);
+    let own = threads.clone();
+    let started = thread::Builder::new().name("hotclub-file".to_owned()).spawn(move || own.work());
+    if started.is_err() {
+        let job = {
+            let mut jobs = threads.jobs.lock();
+            jobs.threads -= 1;
+            jobs.waiting.pop_front()
+        };
+        if let Some(job) = job {
+            job();
+        }
+    }
+}
+
+impl Threads {
+    fn work(&self) {
+        let mut jobs = self.jobs.lock();
+        loop {
+            while let Some(job) = jobs.waiting.pop_front() {
+                drop(jobs);
+                // Whoever waits for it hears that nothing came.
+                drop(catch_unwind(AssertUnwindSafe(job)));
+                jobs = self.jobs.lock();
+            }
+            jobs.idle += 1;
+            let timed_out = self.more.wait_for(&mut jobs, IDLE).timed_out();
+            jobs.idle -= 1;
+            if timed_out && jobs.waiting.is_empty() {
+                jobs.threads -= 1;
+                return;
+            }
+        }
+    }
+}
+
+/// What comes of work that a thread does. Dropped, the work goes on, and nobody hears of it.
+#[derive(Debug)]
+pub struct Doing<T>(Arc<Mutex<Slot<T>>>);
+
+#[derive(Debug)]
+struct Slot<T> {
+    done: Option<T>,
+    is_over: bool,
+    waker: Option<Waker>,
+}
+
+/// Has a thread do this; the future is `None` if the work panicked.
+pub fn future<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Doing<T> {
+    let slot = Arc::new(Mutex::new(Slot { done: None, is_over: false, waker: None }));
+    let end = End(slot.clone());
+    run(move || {
+        let done = work();
+        end.0.lock().done = Some(done);
+        drop(end);
+    });
+    Doing(slot)
+}
+
+/// Wakes whoever waits, also if the work panics.
+struct End<T>(Arc<Mutex<Slot<T>>>);
+
+impl<T> Drop for End<T> {
+    fn drop(&mut self) {
+        let waker = {
+            let mut slot = self.0.lock();
+            slot.is_over = true;
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Future for Doing<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut slot = self.0.lock();
+        if slot.is_over {
+            return Poll::Ready(slot.done.take());
+        }
+        slot.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::mpsc;
+
+    #[test]
+    fn many_jobs_are_all_done_by_a_few_threads() {
+        let (done, results) = mpsc::channel();
+        let most = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        for number in 0..200 {
+            let (done, most) = (done.clone(), most.clone());
+            run(move || {
+                let now = most.0.fetch_add(1, SeqCst) + 1;
+                most.1.fetch_max(now, SeqCst);
+                thread::yield_now();
+                most.0.fetch_sub(1, SeqCst);
+                done.send(number).unwrap();
+            });
+        }
+        let mut all: Vec<i32> =
+            (0..200).map(|_| results.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..200).collect::<Vec<_>>());
+        assert!(most.1.load(SeqCst) <= THREADS);
+    }
+
+    #[test]
+    fn work_that_panics_ends_its_future_and_no_thread() {
+        let block_on = |doing: Doing<i32>| crate::testing::block_on(doing);
+        assert_eq!(block_on(future(|| panic!("on purpose"))), None);
+        assert_eq!(block_on(future(|| 42)), Some(42));
+    }
+}
