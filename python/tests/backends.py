@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.cache.backends.base import memcache_key_warnings
+
+from memcached_servers import MemcachedServer
 from servers import RedisOptions, RedisServer
 
 _numbers = itertools.count(1)
@@ -35,6 +38,26 @@ def a_database() -> str:
     return server.url_db(number)
 
 
+#: So many locations a test may have. Memcached has no databases: each is a server.
+NODES = 4
+
+
+@functools.cache
+def memcached_of_the_topics(number: int) -> MemcachedServer:
+    """One of the servers of the backends in this table: started by the first test that needs it."""
+    return MemcachedServer()
+
+
+def a_node() -> str:
+    """The address of an empty server. Without memcached the test is skipped, where CI is set it fails."""
+    server = memcached_of_the_topics(next(_nodes))
+    server.flush()
+    return server.address
+
+
+_nodes = itertools.cycle(range(NODES))
+
+
 @dataclass(frozen=True)
 class Backend:
     """One way to fill in ``CACHES``, and what the tests may expect of it."""
@@ -49,7 +72,8 @@ class Backend:
     in_process: bool = True
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
-    #: What ``incr`` adds: "anything" that can be added, "numbers", or whole numbers of "64 bits".
+    #: What ``incr`` adds: "anything" that can be added, "numbers", whole numbers of "64 bits", or such that
+    #: are "not below 0".
     adds: str = "anything"
     #: Numbers of classes derived from int are stored as numbers, and come back as plain ones.
     counts_all_ints: bool = False
@@ -57,8 +81,14 @@ class Backend:
     has_more_arguments: bool = False
     #: Warns of keys that memcached would refuse.
     warns: bool = True
+    #: Refuses them, and what is no Unicode text.
+    refuses: bool = False
     #: Timeouts are kept to the fraction of a second with these options.
     fractions: dict[str, Any] = field(default_factory=dict)
+    #: Its clock ticks in steps of so many seconds: by so much an entry may end too early.
+    tick: float = 0
+    #: ``set_many`` collects what it is given before anything is pickled: meanwhile the dict may change.
+    collects: bool = False
     #: An entry that moves to another version keeps the time that it has.
     moves_with_its_time: bool = False
     #: What verbs answer that have nothing to say.
@@ -81,6 +111,19 @@ class Backend:
         options = {**self.their_options, **more.pop("OPTIONS", {})}
         location = more.pop("LOCATION", None) or self.location()
         return {"BACKEND": self.replaces, "LOCATION": location, "OPTIONS": options, **more}
+
+    def takes(self, full_key: str) -> bool:
+        """Whether it has entries under such a key."""
+        if not self.refuses:
+            return True
+        try:
+            return len(full_key.encode()) <= 250 and not list(memcache_key_warnings(full_key))
+        except UnicodeEncodeError:
+            return False
+
+    def a_while(self, seconds: float) -> float:
+        """A timeout that ends soon, but by no tick of the clock at once."""
+        return seconds if self.tick == 0 else 2 * self.tick
 
     def said(self, verb: str) -> Any:
         """What such a verb answers."""
@@ -118,6 +161,19 @@ BACKENDS = (
         says={"set": True, "set_many": None, "delete_many": 1},
         location=a_database,
         replaces="replaced.RepairedDjangoRedisCache",
+    ),
+    Backend(
+        "memcached-pymemcache",
+        "hotclub.django.PyMemcacheCache",
+        in_process=False,
+        culls=False,
+        adds="not below 0",
+        warns=False,
+        refuses=True,
+        tick=1,
+        collects=True,
+        location=a_node,
+        replaces="replaced.RepairedPyMemcacheCache",
     ),
     Backend(
         "dummy",

@@ -84,8 +84,9 @@ def outcome(function: Callable[..., Any], placed: tuple[Any, ...], named: dict[s
 
 def family(error: Exception) -> Any:
     """Class and text of an error; of one that a server gave, or would have, only that."""
-    bases = {base.__name__ for base in type(error).__mro__ if base.__module__ == "redis.exceptions"}
-    if bases & {"ResponseError", "DataError"}:
+    modules = ("redis.exceptions", "pymemcache.exceptions")
+    bases = {base.__name__ for base in type(error).__mro__ if base.__module__ in modules}
+    if bases & {"ResponseError", "DataError", "MemcacheClientError"}:
         return "refused"
     return ("RedisError", bases) if bases else (type(error), str(error))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.cache.backends import redis
+from django.core.cache.backends import memcached, redis
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_redis import cache as django_redis
 from redis.exceptions import ResponseError
@@ -43,6 +43,23 @@ class RepairedRedisCache(redis.RedisCache):
         except ResponseError:
             self.delete_many(data, version)
             raise
+
+
+class RepairedPyMemcacheCache(memcached.PyMemcacheCache):
+    """Django's."""
+
+    def __init__(self, server: Any, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        # Django hands them to pymemcache, which knows no such arguments.
+        for name in ("MAX_ENTRIES", "CULL_FREQUENCY"):
+            self._options.pop(name, None)
+
+    def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int:
+        """For ever, or over at once, where the server's 32 bits would make the opposite of it."""
+        seconds = super().get_backend_timeout(timeout)
+        if abs(seconds) < 2**31:
+            return seconds
+        return 0 if seconds > 0 else -1
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_no_verb_uses_a_thread(plain: Any, kind: Backend, monkeypatch: pytest.Mo
     forbidden = mock.Mock(side_effect=AssertionError("a thread"))
     for target in (
         "hotclub.django.verbs",
-        "hotclub.django.remote",
+        "hotclub.django.loops",
         "django.core.cache.backends.base",
     ):
         monkeypatch.setattr(f"{target}.sync_to_async", forbidden)

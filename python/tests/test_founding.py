@@ -33,9 +33,10 @@ def view(cache: Any, load: Loader, timeout: float = 60) -> str:
     return data
 
 
-def test_1_a_value_is_kept_for_its_timeout(cache: Any) -> None:
+def test_1_a_value_is_kept_for_its_timeout(make: Any) -> None:
+    cache = make()
     cache.set("key", "value", timeout=300)
-    cache.set("brief", "value", timeout=0.05)
+    cache.set("brief", "value", timeout=make.backend.a_while(0.05))
     cache.set("for ever".replace(" ", "-"), "value", timeout=None)
     clocks.until(lambda: cache.get("brief") is None)
     assert cache.get("key") == cache.get("for-ever") == "value"
@@ -91,12 +92,19 @@ def test_7_a_save_that_deletes_makes_the_next_read_fresh(make: Any, database: An
     assert read_name(cache, person.id) == "Stéphane"
 
 
-def test_8_fresh_after_an_update_and_never_older_than_the_timeout(cache: Any) -> None:
-    load = Loader()
+def test_8_fresh_after_an_update_and_never_older_than_the_timeout(make: Any) -> None:
+    cache, load, brief = make(), Loader(), make.backend.a_while(0.05)
     assert view(cache, load) == "data 1"
     cache.delete("data")
-    assert view(cache, load, timeout=0.05) == "data 2"
-    clocks.until(lambda: view(cache, load, timeout=0.05) == "data 3")
+    assert view(cache, load, timeout=brief) == "data 2"
+    clocks.until(lambda: view(cache, load, timeout=brief) == "data 3")
+
+
+def test_9_a_dict_comes_back_as_an_equal_one(cache: Any) -> None:
+    person = {"name": "Django", "hands": 2, "songs": ["Nuages", ("Minor", "Swing")]}
+    cache.set("person", person)
+    assert cache.get("person") == person
+    assert cache.get("person") is not person
 
 
 PROGRAM = "print(cache.get('shared')); cache.set('shared', 1); print(cache.get('shared'))"
@@ -135,6 +143,14 @@ def test_12_the_redis_settings_of_the_pages_work(
     cache.set("key", "value", timeout=300)
     assert cache.get("key") == "value"
     assert redis_server.ask_all(("SELECT", 1), ("TTL", ":1:key"))[1] in (299, 300)
+
+
+def test_12_the_memcached_settings_of_the_pages_work(configure: Any, memcached_server: Any) -> None:
+    path, location = "hotclub.django.PyMemcacheCache", memcached_server.address
+    cache = configure(default={"BACKEND": path, "LOCATION": location})["default"]
+    cache.set("key", {"of": "the pages"}, timeout=300)
+    assert cache.get("key") == {"of": "the pages"}
+    assert memcached_server.command("mg :1:key t") in ("HD t300", "HD t299")
 
 
 def test_14_a_timeout_of_zero_stores_nothing_and_is_no_error(cache: Any) -> None:

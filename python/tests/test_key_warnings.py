@@ -6,14 +6,15 @@ import warnings
 from typing import Any
 
 import pytest
-from django.core.cache.backends.base import CacheKeyWarning
+from django.core.cache.backends.base import CacheKeyWarning, InvalidCacheKey
 
 from backends import BACKENDS, KEEPING
 from doors import over
 from operations import BLANK, LONG, OPERATIONS, told
 
 WARNING = tuple(backend for backend in BACKENDS if backend.warns)
-SILENT = tuple(backend for backend in BACKENDS if not backend.warns)
+REFUSING = tuple(backend for backend in BACKENDS if backend.refuses)
+SILENT = tuple(backend for backend in BACKENDS if not (backend.warns or backend.refuses))
 
 
 @over("pair", WARNING)
@@ -64,3 +65,30 @@ def test_where_the_class_replaced_checks_no_keys_nothing_is_said(
     assert told(operation, cache, key) == []
     cache.set(key, "kept")
     assert cache.get(key) == "kept"
+
+
+@over("pair", REFUSING)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@pytest.mark.parametrize("key", [LONG, BLANK, "k " * 150, "\x7f", "é" * 251], ids=ascii)
+def test_where_the_class_replaced_refuses_keys_so_does_every_verb(
+    pair: Any, operation: Any, key: str
+) -> None:
+    ours, theirs = pair()
+    said = []
+    for cache in (ours, theirs):
+        cache.set("fine", "before")
+        with pytest.raises(InvalidCacheKey) as refused:
+            operation(cache, key)
+        said.append(str(refused.value))
+        # The other keys of the call are not touched.
+        assert cache.get("fine") == "before"
+    assert said[0] == said[1]
+
+
+@over("make", REFUSING)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+def test_a_key_of_too_many_bytes_is_refused_as_well(cache: Any, operation: Any) -> None:
+    """Django counts characters, the server bytes."""
+    assert told(operation, cache, "é" * 123 + "k") == []
+    with pytest.raises(InvalidCacheKey, match="bytes"):
+        operation(cache, "é" * 124)

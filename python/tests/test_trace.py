@@ -9,7 +9,7 @@ from typing import Any
 
 import hotclub
 import pytest
-from django.core.cache.backends.base import CacheKeyWarning
+from django.core.cache.backends.base import CacheKeyWarning, InvalidCacheKey
 from hotclub import tracing
 from hotclub.errors import NotAnIntegerError
 
@@ -158,11 +158,18 @@ def test_a_verb_that_raises_raises_the_same_while_recorded(plain: Any, kind: Bac
     with hotclub.trace() as table:
         with pytest.raises((TypeError, NotAnIntegerError)):
             plain.incr("k")
-        with pytest.warns(CacheKeyWarning) if kind.warns else nullcontext():
+        with told_of_bad_keys(kind):
             plain.get("a key with blanks")
     # An `incr` of django-redis is tried in another way before it is given up.
     actions = [row["action"] for row in table.rows]
     assert (actions[0], actions[-1]) == ("incr('k')", "get('a key with blanks')")
+
+
+def told_of_bad_keys(kind: Backend) -> Any:
+    """What becomes of a key that memcached would refuse."""
+    if kind.refuses:
+        return pytest.raises(InvalidCacheKey)
+    return pytest.warns(CacheKeyWarning) if kind.warns else nullcontext()
 
 
 def test_a_value_whose_repr_fails_is_recorded_all_the_same(plain: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.exceptions import SynchronousOnlyOperation
 
 from hotclub.django.shared import Shared
@@ -20,6 +20,7 @@ class LoopVerbs(Shared, house=True):
 
     __slots__ = ()
 
+    version: Any
     set: Any
     add: Any
     set_many: Any
@@ -98,7 +99,14 @@ class LoopVerbs(Shared, house=True):
 
     async def aincr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """See ``incr_version``."""
-        return await BaseCache.aincr_version(self, key, delta, version)
+        # Django's own would run the sync verb in a thread, since it is not the one of its base class.
+        version = self.version if version is None else version
+        value = await self.aget(key, self._missing_key, version)
+        if value is self._missing_key:
+            raise ValueError("Key '%s' not found" % key)  # noqa: UP031, as Django has it for tuples
+        await self.aset(key, value, version=version + delta)
+        await self.adelete(key, version)
+        return version + delta
 
     async def adecr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """See ``decr_version``."""
