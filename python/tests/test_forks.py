@@ -30,12 +30,17 @@ import asyncio, gc, time
 default, other = caches["default"], caches["other"]
 both = (default, other)
 
-async def their_ids():
-    return {await cache._aexecute(["CLIENT", "ID"]) for cache in both}
+def connected():
+    from peers import peers
+    return set().union(*(peers(alias["LOCATION"]) for alias in settings.CACHES.values()))
 
-def ids(run=asyncio.run):
-    # The connections that this process uses now.
-    return {cache._execute(["CLIENT", "ID"]) for cache in both} | run(their_ids())
+async def four(others):
+    # The connections of this process: one of each cache and door, and no more.
+    from clocks import until
+    for cache in both:
+        assert await cache.aget("missing") is cache.get("missing") is None
+    until(lambda: len(connected() - others) == 4)
+    return connected() - others
 
 async def ahammer(name, turns):
     async def one(cache, key):
@@ -79,6 +84,8 @@ def beside(child_work, parent_work):
 """
 )
 
+#: One of each kind of server, where the others would show nothing else.
+ONE_OF_A_KIND = tuple({backend.name.partition("-")[0]: backend for backend in reversed(SHARED)}.values())
 each_backend = pytest.mark.parametrize("backend", SHARED, ids=lambda backend: backend.name)
 
 
@@ -107,16 +114,15 @@ def test_no_connection_is_used_on_both_sides(backend: Any) -> None:
     check(
         backend,
         """
-before = ids()
-read, write = os.pipe()
-def child():
-    os.write(write, repr(ids()).encode())
-in_child(child)
-childs = eval(os.read(read, 1000))
-assert not childs & before, (childs, before)
+from clocks import until
+others = connected()
+parents = asyncio.run(four(others))
+# The child needs four of its own.
+in_child(lambda: asyncio.run(four(others | parents)))
+hammer("after", 1)
 # The parent's blocking connections are as they were: the child did not end them.
-assert {cache._execute(["CLIENT", "ID"]) for cache in both} <= before
-assert len(childs) == len(before) == 4
+until(lambda: len(connected() - others) == 2)
+assert connected() - others < parents
 print("done")
 """,
     )
@@ -128,13 +134,14 @@ def test_a_loop_that_is_open_at_the_fork_goes_on_in_the_parent(backend: Any) -> 
         backend,
         """
 loop = asyncio.new_event_loop()
+others = connected()
 hammer("before", 10, loop.run_until_complete)
-connections = loop.run_until_complete(their_ids())
+parents = loop.run_until_complete(four(others))
 def child():
     hammer("child")
     gc.collect()
 beside(child, lambda: hammer("parent", run=loop.run_until_complete))
-assert loop.run_until_complete(their_ids()) == connections
+assert loop.run_until_complete(four(others)) == parents
 loop.close()
 print("done")
 """,
@@ -196,7 +203,7 @@ print("done")
     )
 
 
-@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", ONE_OF_A_KIND, ids=lambda backend: backend.name)
 @pytest.mark.parametrize("wait", [0, 0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015])
 def test_a_fork_beside_the_very_first_use(backend: Any, wait: float) -> None:
     """What is imported or made at the first use, in a thread that the child does not have."""
@@ -299,7 +306,7 @@ def asked(path: Path) -> Any:
         connection.close()
 
 
-@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", ONE_OF_A_KIND, ids=lambda backend: backend.name)
 def test_gunicorn_with_preload_and_two_workers(
     backend: Any, configure: Any, tmp_path: Path
 ) -> None:
@@ -338,7 +345,7 @@ def test_gunicorn_with_preload_and_two_workers(
         assert cache.get("requests") == 1 + len(answers)
 
 
-@pytest.mark.parametrize("backend", SHARED[:1], ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", ONE_OF_A_KIND, ids=lambda backend: backend.name)
 def test_celery_with_its_prefork_pool(backend: Any, configure: Any, tmp_path: Path) -> None:
     need_package("celery")
     aliases = {"default": backend.settings(), "other": backend.settings()}
