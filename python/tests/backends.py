@@ -55,6 +55,12 @@ def a_node() -> str:
     return server.address
 
 
+def node_at(address: str) -> MemcachedServer:
+    """Who is there."""
+    nodes = map(memcached_of_the_topics, range(NODES))
+    return next(node for node in nodes if node.address == address)
+
+
 _nodes = itertools.cycle(range(NODES))
 
 
@@ -91,6 +97,8 @@ class Backend:
     collects: bool = False
     #: An entry that moves to another version keeps the time that it has.
     moves_with_its_time: bool = False
+    #: What its ``get_backend_timeout`` says for "never".
+    never: int | None = None
     #: What verbs answer that have nothing to say.
     says: dict[str, Any] = field(default_factory=dict)
     #: Where the test's own entries go.
@@ -171,6 +179,7 @@ BACKENDS = (
         warns=False,
         refuses=True,
         tick=1,
+        never=0,
         collects=True,
         location=a_node,
         replaces="replaced.RepairedPyMemcacheCache",

@@ -23,6 +23,8 @@ from hotclub.django.shared import SLOTS
 
 #: The server takes more seconds than these for a point in time.
 MOST_RELATIVE = 30 * 24 * 60 * 60
+#: It counts seconds in 32 bits: what is longer would be over at once, what is long over would never be.
+OUT_OF_SIGHT = 2**31
 
 
 class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
@@ -92,7 +94,10 @@ class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
             return 0
         if int(timeout) == 0:
             return -1
-        return int(timeout + int(time.time()) if timeout > MOST_RELATIVE else timeout)
+        seconds = int(timeout + int(time.time()) if timeout > MOST_RELATIVE else timeout)
+        if abs(seconds) < OUT_OF_SIGHT:
+            return seconds
+        return 0 if seconds > 0 else -1
 
     def validate_key(self, key: Any) -> None:
         """Refuse what memcached would refuse."""
