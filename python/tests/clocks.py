@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 def until(happened: Callable[[], object], limit: float = 5) -> float:
@@ -13,3 +14,11 @@ def until(happened: Callable[[], object], limit: float = 5) -> float:
         assert time.monotonic() - began < limit, f"it did not happen within {limit} s"
         time.sleep(0.005)
     return time.monotonic() - began
+
+
+async def auntil(happened: Callable[[], Awaitable[object]], limit: float = 5) -> None:
+    """The same in a loop."""
+    began = time.monotonic()
+    while not await happened():
+        assert time.monotonic() - began < limit, f"it did not happen within {limit} s"
+        await asyncio.sleep(0.005)

@@ -12,14 +12,13 @@ from hotclub import errors
 
 from clocks import until
 from doors import DOORS
+from load import GENEROUS
 from packages import need_package
 from redis_clients import REDIS
 from servers import two_free_ports
 
 #: Of the aliases here, in seconds.
 LIMIT = 0.3
-#: Nothing takes longer: a request and its repetition, with room for a busy machine.
-GENEROUS = 3.0
 QUICK = {"CONNECT_LIMIT": LIMIT, "REPLY_LIMIT": LIMIT, "BREAKER": 0.1}
 LOGGER = "hotclub.redis"
 READING = {"get": ("k",), "get_many": (["k", "l"],), "has_key": ("k",)}
