@@ -49,7 +49,7 @@ def memcached_of_the_topics(number: int) -> MemcachedServer:
 
 
 def a_node() -> str:
-    """The address of an empty server. Without memcached the test is skipped, where CI is set it fails."""
+    """The address of an empty server. Without memcached the test is skipped, or fails in CI."""
     server = memcached_of_the_topics(next(_nodes))
     server.flush()
     return server.address
@@ -78,8 +78,8 @@ class Backend:
     in_process: bool = True
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
-    #: What ``incr`` adds: "anything" that can be added, "numbers", whole numbers of "64 bits", or such that
-    #: are "not below 0".
+    #: What ``incr`` adds: "anything" that can be added, "numbers", or whole ones of "64 bits", of which
+    #: none may be negative where it says "not below 0".
     adds: str = "anything"
     #: Numbers of classes derived from int are stored as numbers, and come back as plain ones.
     counts_all_ints: bool = False

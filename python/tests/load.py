@@ -10,6 +10,7 @@ from typing import Any
 from hotclub import errors
 
 from clocks import until
+from servers import Server
 
 #: Nothing takes longer: a request and its repetition, with room for a busy machine.
 GENEROUS = 3.0
@@ -101,3 +102,14 @@ class Load:
         done, failed = self.done, self.failed
         time.sleep(0.2)
         return self.done > done + 20 and self.failed == failed
+
+
+def survives_restarts(cache: Any, server: Server) -> None:
+    """The server dies under load and comes back, twice; each time the cache finds it again."""
+    with Load(cache) as load:
+        load.works()
+        for _ in range(2):
+            server.kill()
+            load.fails()
+            server.restart()
+            load.works()

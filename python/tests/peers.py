@@ -1,4 +1,4 @@
-"""Who is connected to a server, as the server tells it: for programs that know no more than its LOCATION."""
+"""Who is connected to a server, as it tells itself: for programs that know its LOCATION alone."""
 
 from __future__ import annotations
 

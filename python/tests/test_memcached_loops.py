@@ -1,4 +1,4 @@
-"""Event loops and Memcached: a fleet at once, nodes that pause, die or lie, and what was cancelled meanwhile."""
+"""Event loops and Memcached: fleets, nodes that pause, die or lie, and cancelled requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hotclub import errors
 
 from clocks import auntil
 from fault_proxy import CutAfter, Delay, Fault, FaultProxy, Garbage, Passing
-from load import Load
+from load import Load, survives_restarts
 from memcached_clients import MEMCACHED
 from memcached_servers import MemcachedFleet, MemcachedServer
 
@@ -54,7 +54,7 @@ def test_the_many_verbs_share_their_work_out_to_three_nodes(
         assert await cache.aset_many(VALUES) == []
         kept = [kept_by(server) for server in memcached_fleet.servers]
         assert all(kept)
-        assert sorted(sum(kept, [])) == sorted(VALUES)
+        assert sorted(key for keys in kept for key in keys) == sorted(VALUES)
         assert await cache.aget_many([*VALUES, "missing"]) == VALUES
         assert await all_gotten(cache, VALUES) == list(VALUES.values())
         await cache.adelete_many([kept[0][0], kept[1][0], "missing"])
@@ -78,7 +78,10 @@ def test_three_slow_nodes_are_asked_at_once(to: Any, memcached_fleet: MemcachedF
             for proxy in proxies:
                 assert proxy.accepted > 0
                 proxy.set(Delay(0.2))
-            for verb, argument, answer in (("aget_many", VALUES, VALUES), ("aset_many", VALUES, [])):
+            for verb, argument, answer in (
+                ("aget_many", VALUES, VALUES),
+                ("aset_many", VALUES, []),
+            ):
                 began = time.monotonic()
                 assert await getattr(cache, verb)(argument) == answer
                 assert 0.2 <= time.monotonic() - began < 0.4
@@ -126,8 +129,8 @@ def test_a_paused_node_costs_a_hundred_tasks_one_limit(
 
 
 CANCELLED: dict[str, tuple[Any, ...]] = {
-    "adelete": ("k",), "adelete_many": (["k", "other"],), "aset": ("k", "new"), "aset_many": ({"k": "new"},),
-    "atouch": ("k", -1), "aclear": (),
+    "adelete": ("k",), "adelete_many": (["k", "other"],), "atouch": ("k", -1), "aclear": (),
+    "aset": ("k", "new"), "aset_many": ({"k": "new"},),
 }  # fmt: skip
 
 
@@ -226,13 +229,7 @@ def test_a_spoiled_reply_ends_its_connection_and_nothing_else(
 
 def test_killed_and_restarted_under_load(to: Any) -> None:
     with MemcachedServer() as server:
-        with Load(to(server.address, ABSENT_NODES="raise", **QUICK)) as load:
-            load.works()
-            for _ in range(2):
-                server.kill()
-                load.fails()
-                server.restart()
-                load.works()
+        survives_restarts(to(server.address, ABSENT_NODES="raise", **QUICK), server)
 
 
 def test_paused_under_load(to: Any, memcached_server: MemcachedServer) -> None:

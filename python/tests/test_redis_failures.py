@@ -13,9 +13,8 @@ import pytest
 from django.core.cache import InvalidCacheBackendError
 from hotclub import errors
 
-from clocks import until
 from fault_proxy import FaultProxy, Swallow
-from load import Load
+from load import Load, survives_restarts
 from packages import need_package
 from redis_breaking import (
     LIMIT,
@@ -135,13 +134,7 @@ def test_killed_and_restarted_under_load(configure: Any) -> None:
     with RedisServer() as server:
         settings = {"BACKEND": REDIS, "LOCATION": server.url_db(1), "OPTIONS": QUICK}
         cache = configure(default=settings)["default"]
-        with Load(cache) as load:
-            load.works()
-            for _ in range(2):
-                server.kill()
-                load.fails()
-                server.restart()
-                load.works()
+        survives_restarts(cache, server)
 
 
 def test_paused_under_load(configure: Any, redis_server: RedisServer) -> None:

@@ -133,7 +133,7 @@ def test_incr_of_what_is_no_number_raises_what_adding_raises(pair: Any, value: A
 @pytest.mark.parametrize(
     ("value", "delta"),
     [(1, 1), (1, 0.5), (1.5, 1), (2**63 - 1, 1), (-(2**63), -1), (2**63, -1), (True, 1), (1, True),
-     ("a", "b"), ([1], [2]), (1, 2**100)],
+     ("a", "b"), ([1], [2]), (1, 2**100), (3, -5), (2**64 - 1, 1)],
 )  # fmt: skip
 def test_incr_adds_whatever_can_be_added(pair: Any, value: Any, delta: Any) -> None:
     if not adds_what_can_be_added(pair.backend, ("incr", ("k", delta), {})):

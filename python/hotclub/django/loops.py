@@ -1,6 +1,7 @@
 """The async verbs of caches behind a network, once for all of them.
 
-They hand out a future of the running loop, whose socket is read and written by that loop: no thread, no runtime.
+They hand out a future of the running loop, whose socket is read and written by that loop: no thread,
+no runtime.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class LoopVerbs(Shared, house=True):
         version = self.version if version is None else version
         value = await self.aget(key, self._missing_key, version)
         if value is self._missing_key:
-            raise ValueError("Key '%s' not found" % key)  # noqa: UP031, as Django has it for tuples
+            # As Django has it, a tuple by what is in it.
+            raise ValueError("Key '%s' not found" % key)  # noqa: UP031
         await self.aset(key, value, version=version + delta)
         await self.adelete(key, version)
         return version + delta
