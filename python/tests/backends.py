@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.cache.backends.base import memcache_key_warnings
@@ -91,7 +91,7 @@ class Backend:
     refuses: bool = False
     #: Timeouts are kept to the fraction of a second with these options.
     fractions: dict[str, Any] = field(default_factory=dict)
-    #: Its clock ticks in steps of so many seconds: by so much an entry may end too early.
+    #: Its clock ticks in steps of so many seconds, and now and then skips one.
     tick: float = 0
     #: ``set_many`` collects what it is given before anything is pickled: meanwhile the dict may change.
     collects: bool = False
@@ -129,9 +129,18 @@ class Backend:
         except UnicodeEncodeError:
             return False
 
+    @property
+    def early(self) -> float:
+        """By so many seconds an entry may end before its time."""
+        return 2 * self.tick
+
+    def soon(self, seconds: float) -> float:
+        """A timeout that ends soon, on a clock that ticks perhaps at once."""
+        return max(seconds, self.tick)
+
     def a_while(self, seconds: float) -> float:
-        """A timeout that ends soon, but by no tick of the clock at once."""
-        return seconds if self.tick == 0 else 2 * self.tick
+        """One that ends soon, but not before a few more calls."""
+        return max(seconds, 3 * self.tick)
 
     def said(self, verb: str) -> Any:
         """What such a verb answers."""
@@ -191,6 +200,12 @@ BACKENDS = (
         culls=False,
         replaces="django.core.cache.backends.dummy.DummyCache",
     ),
+)
+#: In place of Django's class for pylibmc, which machines may lack: no topic compares it with that.
+PYLIBMC = replace(
+    next(backend for backend in BACKENDS if backend.path == "hotclub.django.PyMemcacheCache"),
+    name="memcached-pylibmc",
+    path="hotclub.django.PyLibMCCache",
 )
 KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
 CULLING = tuple(backend for backend in BACKENDS if backend.culls)

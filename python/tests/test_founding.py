@@ -36,7 +36,7 @@ def view(cache: Any, load: Loader, timeout: float = 60) -> str:
 def test_1_a_value_is_kept_for_its_timeout(make: Any) -> None:
     cache = make()
     cache.set("key", "value", timeout=300)
-    cache.set("brief", "value", timeout=make.backend.a_while(0.05))
+    cache.set("brief", "value", timeout=make.backend.soon(0.05))
     cache.set("for ever".replace(" ", "-"), "value", timeout=None)
     clocks.until(lambda: cache.get("brief") is None)
     assert cache.get("key") == cache.get("for-ever") == "value"
@@ -93,7 +93,7 @@ def test_7_a_save_that_deletes_makes_the_next_read_fresh(make: Any, database: An
 
 
 def test_8_fresh_after_an_update_and_never_older_than_the_timeout(make: Any) -> None:
-    cache, load, brief = make(), Loader(), make.backend.a_while(0.05)
+    cache, load, brief = make(), Loader(), make.backend.soon(0.05)
     assert view(cache, load) == "data 1"
     cache.delete("data")
     assert view(cache, load, timeout=brief) == "data 2"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from backends import IN_PROCESS
+from backends import IN_PROCESS, PYLIBMC
 from doors import over
 from shapes import random_value, shape
 
@@ -111,7 +111,23 @@ MUTABLE = {
     "value", [*IMMUTABLE.values(), *MUTABLE.values()], ids=[*IMMUTABLE, *MUTABLE]
 )
 def test_a_value_comes_back_as_it_was_by_every_road(cache: Any, value: Any) -> None:
-    written = shape(value)
+    comes_back_by_every_road(cache, value, value)
+
+
+@over("make", [PYLIBMC])
+@pytest.mark.parametrize(
+    "value", [*IMMUTABLE.values(), *MUTABLE.values()], ids=[*IMMUTABLE, *MUTABLE]
+)
+def test_in_place_of_pylibmc_numbers_and_texts_come_back_as_plain_ones(
+    cache: Any, value: Any
+) -> None:
+    """A bool too: pylibmc takes it for a number."""
+    plain = next((kind for kind in (int, str, bytes) if isinstance(value, kind)), None)
+    comes_back_by_every_road(cache, value, value if plain is None else plain(value))
+
+
+def comes_back_by_every_road(cache: Any, value: Any, expected: Any) -> None:
+    written = shape(expected)
     cache.set("set", value)
     assert cache.add("add", value) is True
     assert not cache.set_many({"many": value})
