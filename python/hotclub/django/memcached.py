@@ -84,7 +84,11 @@ class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
 
     async def aclear(self) -> None:
         """See ``clear``."""
-        await self._aclear()
+        try:
+            await self._aclear()
+        except asyncio.CancelledError:
+            self._owe_all()
+            raise
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int:
         """Whole seconds: 0 never ends, below 0 ends at once, beyond 30 days is a point in time."""

@@ -72,10 +72,17 @@ impl Phase {
                 flush(stream)
             }
             Phase::Open(stream) => {
+                let mut written = 0;
                 while !queue.unsent().is_empty() {
+                    if written > MOST_AT_ONCE {
+                        return Ok(true);
+                    }
                     match write_some(stream, queue.unsent())? {
                         0 => return Ok(waits_for_room(stream)),
-                        count => queue.sent(count),
+                        count => {
+                            queue.sent(count);
+                            written += count;
+                        }
                     }
                 }
                 flush(stream)
@@ -112,8 +119,8 @@ impl Phase {
 }
 
 const AT_ONCE: usize = 64 * 1024;
-/// One connection must not keep the loop from all others.
-const MOST_AT_ONCE: usize = 4 << 20;
+/// One connection must not keep the loop from all others, neither by reading nor by writing.
+const MOST_AT_ONCE: usize = 1 << 20;
 
 /// TLS takes nothing while it waits for the other side's part of the handshake: then room is of no use, and the next
 /// thing to happen is something to read.

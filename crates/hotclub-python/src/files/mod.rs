@@ -91,7 +91,7 @@ impl Files {
         version: Maybe<'_, 'py>,
     ) -> Object<'py> {
         let future = Call::new(slf, version)?.set(Door::Loop, key, value, &timeout);
-        told_later(slf, || action("set", key), &written(slf, &timeout), future)
+        told_later(slf, || action("set", key), &told_write(slf, &timeout), future)
     }
 
     #[pyo3(
@@ -365,6 +365,11 @@ fn told_quietly_later<'py>(
     future: Object<'py>,
 ) -> Object<'py> {
     if is_on() { later_quietly(slf, &action(), kind, future?) } else { future }
+}
+
+/// The same, if a table is being recorded.
+fn told_write<'py>(slf: &Bound<'py, Files>, timeout: &Given<'py>) -> String {
+    if is_on() { written(slf, timeout) } else { String::new() }
 }
 
 /// What a write with this timeout does. A timeout that is none was an error before.

@@ -4,7 +4,7 @@ use super::call::{Call, Door, exception};
 use crate::codec::sized_dict;
 use crate::door::in_a_thread;
 use crate::life::{Given, life};
-use crate::names::name;
+use crate::memcached::each_pair;
 use crate::remote::pickled;
 use hotclub::Life;
 use hotclub::backend::Condition;
@@ -12,7 +12,7 @@ use hotclub::backend::file::{Found, Problem, Store, Write};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList};
+use pyo3::types::{PyBool, PyList};
 use std::sync::Arc;
 
 fn truth(py: Python<'_>, value: bool) -> PyResult<Bound<'_, PyAny>> {
@@ -134,23 +134,13 @@ impl<'py> Call<'_, 'py> {
 
     pub(super) fn set_many(&self, door: Door, data: &Bound<'py, PyAny>, timeout: &Given<'py>) -> Object<'py> {
         let mut items = Vec::new();
-        let mut push = |key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>| {
+        each_pair(data, |key, value| {
             let mut bytes = Vec::new();
-            let full = self.key(key)?;
-            pickled::dump(value, &mut bytes)?;
+            let full = self.key(&key)?;
+            pickled::dump(&value, &mut bytes)?;
             items.push((full, bytes));
-            Ok::<_, PyErr>(())
-        };
-        match data.cast_exact::<PyDict>() {
-            // A copy: pickling a value may run code that changes the dict.
-            Ok(dict) => dict.copy()?.iter().try_for_each(|(key, value)| push(&key, &value))?,
-            Err(_) => {
-                for pair in data.call_method0(name!(self.py(), items))?.try_iter()? {
-                    let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = pair?.extract()?;
-                    push(&key, &value)?;
-                }
-            }
-        }
+            Ok(())
+        })?;
         let write = match items.is_empty() {
             true => Write { life: Life::Never, condition: Condition::Always, limit: None },
             false => self.write(timeout, Condition::Always)?,

@@ -5,6 +5,7 @@ use crate::cache::{Backend, Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::life::Given;
 use crate::names::name;
+use crate::remote::pair;
 use crate::settings::django;
 use hotclub::Life;
 use hotclub_memcached::verb::Verb;
@@ -13,7 +14,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What a verb has at hand.
 pub(super) struct Call<'a, 'py> {
@@ -109,15 +110,31 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 }
 
+/// The server takes more seconds than these for a point in time.
+const MOST_RELATIVE: i64 = 30 * 86_400;
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The server reads 32 bits with a sign: what lies beyond would mean the opposite.
 fn sent(seconds: i64) -> i64 {
-    const MOST_RELATIVE: i64 = 30 * 86_400;
-    match seconds {
-        0 => -1,
-        seconds if seconds > MOST_RELATIVE => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-            seconds.saturating_add(i64::try_from(now).unwrap_or(i64::MAX))
-        }
+    let seconds = match seconds {
+        0 => return -1,
+        seconds if seconds > MOST_RELATIVE => seconds.saturating_add(now()),
         seconds => seconds,
+    };
+    if seconds.unsigned_abs() < 1 << 31 { seconds } else { i64::from(seconds > 0) - 1 }
+}
+
+/// What an exptime means, for the execution table.
+pub(super) fn life_of(exptime: i64) -> Life {
+    let seconds = if exptime > MOST_RELATIVE { exptime - now() } else { exptime };
+    match u64::try_from(seconds) {
+        Ok(0) => Life::Never,
+        Ok(seconds) => Life::For(Duration::from_secs(seconds)),
+        Err(_) => Life::Gone,
     }
 }
 
@@ -143,23 +160,22 @@ impl<'py> Call<'_, 'py> {
         let key = |&end: &usize| self.checked(&full[std::mem::replace(&mut start, end)..end]);
         ends.iter().map(key).collect()
     }
+}
 
-    /// Goes through the pairs of a mapping.
-    pub(super) fn each_of(
-        &self,
-        data: &Bound<'py, PyAny>,
-        mut each: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<()>,
-    ) -> PyResult<()> {
-        if let Ok(dict) = data.cast_exact::<PyDict>() {
-            // A copy: pickling a value may run code that changes the dict.
-            return dict.copy()?.iter().try_for_each(|(key, value)| each(key, value));
-        }
-        for pair in data.call_method0(name!(self.py(), items))?.try_iter()? {
-            let (key, value) = pair?.extract()?;
-            each(key, value)?;
-        }
-        Ok(())
+/// Goes through the pairs of a mapping.
+pub(crate) fn each_pair<'py>(
+    data: &Bound<'py, PyAny>,
+    mut each: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<()>,
+) -> PyResult<()> {
+    if let Ok(dict) = data.cast_exact::<PyDict>() {
+        // A copy: pickling a value may run code that changes the dict.
+        return dict.copy()?.iter().try_for_each(|(key, value)| each(key, value));
     }
+    for item in data.call_method0(name!(data.py(), items))?.try_iter()? {
+        let (key, value) = pair(item?)?;
+        each(key, value)?;
+    }
+    Ok(())
 }
 
 /// Keys as the caller typed them, and the full ones in one piece.

@@ -9,8 +9,9 @@ mod verbs;
 
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
-use crate::trace::{Told, action, later, later_quietly, repr, traced};
-use call::Call;
+use crate::trace::{Told, action, later, later_quietly, repr, stored, traced};
+pub(crate) use call::each_pair;
+use call::{Call, life_of};
 use carry::Door;
 pub(crate) use fleet::Fleet;
 use hotclub::trace::is_on;
@@ -60,7 +61,8 @@ impl Memcached {
         let verb = || {
             Call::new(slf, version)?.write(Door::Blocking, "set", key, value, &timeout, Mode::Set, is_on())
         };
-        told(slf, || action("set", key), verb, tell_set).map(|_| slf.py().None().into_bound(slf.py()))
+        told(slf, || action("set", key), verb, |stored| tell_set(slf, &timeout, stored))
+            .map(|_| slf.py().None().into_bound(slf.py()))
     }
 
     #[pyo3(signature = (key, value, timeout = Given::Nothing, version = None))]
@@ -73,7 +75,7 @@ impl Memcached {
     ) -> Object<'py> {
         let future =
             Call::new(slf, version)?.write(Door::Loop, "set", key, value, &timeout, Mode::Set, is_on());
-        told_quietly_later(slf, || action("set", key), "stored", future)
+        told_quietly_later(slf, || action("set", key), &told_write(slf, &timeout), future)
     }
 
     #[pyo3(
@@ -317,6 +319,12 @@ impl Memcached {
         Ok(())
     }
 
+    /// The same for everything: a task that was to clear it was cancelled.
+    fn _owe_all(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Call::new(slf, None)?.fleet.client.owe_all();
+        Ok(())
+    }
+
     /// Connections of this process: those of the pool, and those of event loops.
     fn _connections(slf: &Bound<'_, Self>) -> PyResult<(usize, usize)> {
         let fleet = Call::new(slf, None)?.fleet;
@@ -371,8 +379,20 @@ fn is_true(object: &Bound<'_, PyAny>) -> bool {
     object.is_truthy().unwrap_or(false)
 }
 
-fn tell_set(stored: &Bound<'_, PyAny>) -> Told {
-    Told::Set(if is_true(stored) { "stored" } else { "not stored: the node is not there" }.into())
+fn tell_set<'py>(slf: &Bound<'py, Memcached>, timeout: &Given<'py>, stored: &Bound<'py, PyAny>) -> Told {
+    let absent = || "not stored: the node is not there".to_owned();
+    Told::Set(if is_true(stored) { written(slf, timeout) } else { absent() })
+}
+
+/// The same, if a table is being recorded.
+fn told_write<'py>(slf: &Bound<'py, Memcached>, timeout: &Given<'py>) -> String {
+    if is_on() { written(slf, timeout) } else { String::new() }
+}
+
+/// What a write with this timeout does. A timeout that is none was an error before.
+fn written<'py>(slf: &Bound<'py, Memcached>, timeout: &Given<'py>) -> String {
+    let exptime = Call::new(slf, None).and_then(|call| call.exptime(timeout));
+    exptime.map_or_else(|_| String::new(), |exptime| stored(life_of(exptime)))
 }
 
 fn tell_added(added: &Bound<'_, PyAny>) -> Told {

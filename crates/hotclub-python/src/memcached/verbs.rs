@@ -1,5 +1,5 @@
 //! Each verb once: what is asked, and what the answer is to the caller. `carry.rs` takes it through a door.
-use super::call::{Call, Keys};
+use super::call::{Call, Keys, each_pair};
 use super::carry::{Door, carry};
 use super::collect::{Collect, Collected};
 use super::fleet::Fleet;
@@ -182,7 +182,7 @@ impl<'py> Call<'_, 'py> {
         let mut keys = Keys::default();
         let mut bytes = Vec::new();
         let mut values: Vec<(u32, Range<usize>)> = Vec::new();
-        self.each_of(data, |key, value| {
+        each_pair(data, |key, value| {
             self.push(&mut keys, key)?;
             let start = bytes.len();
             let flags = value::dump(&value, self.fleet.writer, &mut bytes)?;

@@ -287,7 +287,7 @@ impl<'py> Verb<'_, 'py> {
 }
 
 /// Any two things, as `for key, value in …` unpacks them.
-fn pair(item: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
+pub(crate) fn pair(item: Bound<'_, PyAny>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
     if let Ok(item) = item.cast_exact::<PyTuple>()
         && item.len() == 2
     {
