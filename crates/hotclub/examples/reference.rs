@@ -82,7 +82,10 @@ fn about(policy: Policy) -> &'static str {
 
 fn capabilities(rooms: &[&Room]) -> String {
     let open = |room: &&Room| {
-        let cache = Cache::open(&format!("{}://", room.scheme)).expect("every room opens without options");
+        // A room of files needs to be told where; nothing is made there before the first write.
+        let place = if room.scheme == "file" { "/var/cache/hotclub" } else { "" };
+        let url = format!("{}://{place}", room.scheme);
+        let cache = Cache::open(&url).expect("every room opens without options");
         cache.backend().capability().rows()
     };
     let columns: Vec<_> = rooms.iter().map(open).collect();

@@ -45,10 +45,11 @@ class FileVerbs(LoopVerbs, _hotclub.Files, house=True):
 
 
 class FileBasedCache(FileVerbs, DjangosFileBasedCache):
-    """Files, in place of ``django.core.cache.backends.filebased.FileBasedCache``: the same files, side by side.
+    """Files, in place of ``django.core.cache.backends.filebased.FileBasedCache``, side by side with it.
 
-    ``LOCATION`` is the directory. OPTIONS: ``MAX_ENTRIES`` (300) and ``CULL_FREQUENCY`` (3) as Django has them;
-    ``MAX_BYTES`` (a number or ``"64MiB"``); ``LEVEL`` of zlib from 0 to 9 (6); ``LOCK_LIMIT`` in seconds (2).
+    ``LOCATION`` is the directory. OPTIONS: ``MAX_ENTRIES`` (300) and ``CULL_FREQUENCY`` (3) as Django has
+    them; ``MAX_BYTES`` (a number or ``"64MiB"``); ``LEVEL`` of zlib from 0 to 9 (6); ``LOCK_LIMIT`` in
+    seconds (2).
     """
 
     def __init__(self, dir: Any, params: dict[str, Any]) -> None:

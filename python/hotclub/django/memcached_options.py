@@ -317,7 +317,9 @@ def _read_behavior(options: MemcachedOptions, behavior: str, setting: Any) -> Me
             return options
         raise ValueError(f"pickle_protocol is refused: it is {pickle.HIGHEST_PROTOCOL} here")
     if behavior not in BEHAVIORS:
-        known = ", ".join(sorted([*BEHAVIORS, "pickle_protocol", "ketama", "ketama_weighted", "distribution"]))
+        known = ", ".join(
+            sorted([*BEHAVIORS, "pickle_protocol", "ketama", "ketama_weighted", "distribution"])
+        )
         raise ValueError(f"unknown behavior {behavior!r}; known are {known}")
     meaning = BEHAVIORS[behavior]
     if not setting or setting == "default":
