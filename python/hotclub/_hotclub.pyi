@@ -11,8 +11,10 @@ from hotclub.tracing import Row
 __all__ = [
     "DEBUG_BUILD",
     "Cache",
+    "Files",
     "Link",
     "Memcached",
+    "MemcachedLink",
     "Remote",
     "Trace",
     "__version__",

@@ -16,6 +16,7 @@ pub mod request;
 mod tasks;
 mod text;
 pub mod verb;
+mod verbs;
 
 pub use call::Call;
 pub use client::{Client, Flush, SetOptions, Value};

@@ -4,6 +4,7 @@
 //! goes over the second, as does what would have to wait behind something large. Which protocol is spoken is the
 //! matter of a [`Speech`]: the door knows how replies end, and whom they are for.
 mod callbacks;
+mod class;
 mod link;
 mod queue;
 mod socket;
@@ -11,9 +12,10 @@ mod state;
 
 use crate::names::name;
 pub(crate) use callbacks::{is_done, settle};
+pub(crate) use class::link_class;
 use hotclub_net::fork;
 use hotclub_net::{Breaker, Effect, Problem, Server, Terms};
-pub(crate) use link::{Core, link_class};
+pub(crate) use link::Core;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
