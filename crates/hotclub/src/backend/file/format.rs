@@ -3,10 +3,9 @@
 //! As Django 5.2 to 6.1 write it. What stands behind the zlib stream is left over from `touch`, which Django writes in
 //! place, and is ignored.
 use crate::codec::pickle;
-use flate2::Compression;
-use flate2::read::ZlibDecoder;
-use flate2::write::ZlibEncoder;
-use std::io::{Read, Write};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use std::cell::Cell;
+use std::io;
 
 /// When an entry ends: seconds since 1970, or never.
 pub(super) type Expiry = Option<f64>;
@@ -14,7 +13,7 @@ pub(super) type Expiry = Option<f64>;
 /// A pickled deadline has no more bytes: protocol 5 needs 21, older ones a few words.
 pub(super) const MOST_HEADER: usize = 128;
 /// A few bytes may say that they are very many.
-const MOST_VALUE: u64 = 1 << 30;
+const MOST_VALUE: usize = 1 << 30;
 
 const NEVER: &[u8] = b"\x80\x05N.";
 const FLOAT: &[u8] = b"\x80\x05\x95\x0a\0\0\0\0\0\0\0G";
@@ -62,20 +61,60 @@ pub(super) fn is_over(expiry: Expiry, now: f64) -> bool {
     expiry.is_some_and(|expiry| expiry < now)
 }
 
-/// Puts the compressed value behind what is in `to`.
-pub(super) fn deflate(value: &[u8], level: u32, to: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    let mut encoder = ZlibEncoder::new(to, Compression::new(level));
-    encoder.write_all(value)?;
-    encoder.finish()
+thread_local! {
+    /// Making one costs more than compressing a small value; taken out while in use.
+    static DEFLATE: Cell<Option<(u32, Compress)>> = const { Cell::new(None) };
+    static INFLATE: Cell<Option<Decompress>> = const { Cell::new(None) };
 }
 
-/// The value of a zlib stream.
-pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let mut value = Vec::with_capacity(bytes.len().saturating_mul(2).min(1 << 20));
-    match ZlibDecoder::new(bytes).take(MOST_VALUE).read_to_end(&mut value) {
-        Ok(_) => Ok(value),
-        Err(_) => Err("the value is no whole zlib stream"),
+/// Puts the compressed value behind what is in `to`.
+pub(super) fn deflate(value: &[u8], level: u32, mut to: Vec<u8>) -> io::Result<Vec<u8>> {
+    let known = DEFLATE.take().filter(|(known, _)| *known == level);
+    let (_, mut stream) = known.unwrap_or_else(|| (level, Compress::new(Compression::new(level), true)));
+    stream.reset();
+    // What does not get smaller gets a little larger.
+    to.reserve(value.len() + value.len() / 1000 + 32);
+    loop {
+        let rest = value.get(position(stream.total_in())..).unwrap_or_default();
+        match stream.compress_vec(rest, &mut to, FlushCompress::Finish).map_err(io::Error::other)? {
+            Status::StreamEnd => break,
+            Status::Ok | Status::BufError => to.reserve(1024),
+        }
     }
+    DEFLATE.set(Some((level, stream)));
+    Ok(to)
+}
+
+/// The value of a zlib stream; what stands behind it is ignored.
+pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let mut stream = INFLATE.take().unwrap_or_else(|| Decompress::new(true));
+    stream.reset(true);
+    let mut value = Vec::with_capacity(bytes.len().saturating_mul(3).clamp(64, 1 << 20));
+    loop {
+        let (before, read) = (value.len(), stream.total_in());
+        let rest = bytes.get(position(read)..).unwrap_or_default();
+        match stream.decompress_vec(rest, &mut value, FlushDecompress::Finish) {
+            Ok(Status::StreamEnd) => break,
+            Ok(Status::Ok | Status::BufError) if value.len() == value.capacity() => {
+                if value.len() > MOST_VALUE {
+                    return Err("the value is larger than any that is written");
+                }
+                value.reserve(value.len().max(1024));
+            }
+            // There was room and nothing came: the stream is not whole.
+            Ok(_) if value.len() == before && stream.total_in() == read => {
+                return Err("the value is no whole zlib stream");
+            }
+            Ok(_) => {}
+            Err(_) => return Err("the value is no whole zlib stream"),
+        }
+    }
+    INFLATE.set(Some(stream));
+    Ok(value)
+}
+
+fn position(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -118,7 +157,20 @@ mod tests {
             let with_rest = [hex(golden), b"left over".to_vec()].concat();
             assert_eq!(inflate(&with_rest).unwrap(), hex(pickled));
             let whole = hex(golden);
-            assert!(inflate(&whole[..whole.len() / 2]).is_err());
+            assert!((0..whole.len()).all(|cut| inflate(&whole[..cut]).is_err()));
+        }
+    }
+
+    #[test]
+    fn large_and_small_values_come_back_at_every_level() {
+        let noise: Vec<u8> =
+            (0..300_000_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+        for value in [&b""[..], b"a", &[7; 1_000_000], &noise] {
+            for level in [0, 1, 6, 9] {
+                let bytes = deflate(value, level, b"head".to_vec()).unwrap();
+                assert!(bytes.starts_with(b"head"));
+                assert!(inflate(&bytes[4..]).unwrap() == value, "{} bytes, level {level}", value.len());
+            }
         }
     }
 
