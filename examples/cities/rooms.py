@@ -35,6 +35,17 @@ def memory(folder: Path) -> Iterator[CacheSettings]:
 
 
 @contextmanager
+def file(folder: Path) -> Iterator[CacheSettings]:
+    """A directory: seen by every process of this machine, with no server."""
+    yield {
+        "BACKEND": "hotclub.django.FileBasedCache",
+        "LOCATION": str(folder / "cache"),
+        "TIMEOUT": 300,
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+
+
+@contextmanager
 def redis(folder: Path) -> Iterator[CacheSettings]:
     """A redis-server of the demo's own: seen by every process that reaches it."""
     with redis_server(folder) as url:
@@ -50,6 +61,7 @@ def memcached(folder: Path) -> Iterator[CacheSettings]:
 
 ROOMS: dict[str, Room] = {
     "memory": Room(memory, shared=False),
+    "file": Room(file, shared=True),
     "redis": Room(redis, shared=True),
     "memcached": Room(memcached, shared=True),
 }
