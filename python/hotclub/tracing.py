@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -106,6 +106,24 @@ def generating() -> Iterator[None]:
         yield
     finally:
         table.step("generate the value", "", time.perf_counter() - began)
+
+
+def told(backend: str, action: str, kind: str, verb: Callable[[], Any]) -> Any:
+    """Do a cache call that runs in Python, and write its row if a table is being recorded."""
+    table = current.get()
+    if table is None:
+        return verb()
+    began = time.perf_counter()
+    column, text = "output", ""
+    try:
+        value = verb()
+        column, text = _told(kind, value)
+        return value
+    except BaseException as error:
+        text = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        table.call(backend, action, column, text, time.perf_counter() - began)
 
 
 async def awaited(backend: str, action: str, kind: str, answer: Awaitable[Any]) -> Any:

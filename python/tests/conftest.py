@@ -14,7 +14,7 @@ from django.core.cache import caches
 from backends import BACKENDS, KEEPING, Backend
 from doors import DOORS, through_both
 
-pytest_plugins = ["redis_fixtures", "redis_breaking", "memcached_fixtures"]
+pytest_plugins = ["redis_fixtures", "redis_breaking", "memcached_fixtures", "database_servers"]
 
 
 def pytest_configure() -> None:

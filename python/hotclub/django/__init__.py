@@ -9,6 +9,7 @@ Put ``hotclub.django`` into ``INSTALLED_APPS`` to have Django's system checks lo
 
 from hotclub import _hotclub
 from hotclub.django.backends import DummyCache, LocMemCache
+from hotclub.django.database import DatabaseCache
 from hotclub.django.files import FileBasedCache
 from hotclub.django.memcached import MemcachedCache, PyLibMCCache, PyMemcacheCache
 from hotclub.django.redis import RedisCache
@@ -18,6 +19,7 @@ from hotclub.django.redis_extras import get_redis_connection
 _hotclub.warm()
 
 __all__ = [
+    "DatabaseCache",
     "DummyCache",
     "FileBasedCache",
     "LocMemCache",

@@ -19,7 +19,7 @@ struct Program {
     port: Option<u16>,
 }
 
-const PROGRAMS: [Program; 3] = [
+const PROGRAMS: [Program; 5] = [
     Program {
         version: &["redis-server", "--version"],
         package: "redis-server",
@@ -31,6 +31,19 @@ const PROGRAMS: [Program; 3] = [
         package: "memcached",
         room: Some("memcached"),
         port: Some(11211),
+    },
+    Program {
+        // Debian keeps its programs out of PATH.
+        version: &["sh", "-c", "$(ls -d /usr/lib/postgresql/*/bin/postgres | tail -n 1) --version"],
+        package: "postgresql",
+        room: None,
+        port: Some(5432),
+    },
+    Program {
+        version: &["mariadbd", "--version"],
+        package: "mariadb-server",
+        room: None,
+        port: Some(3306),
     },
     Program { version: &["openssl", "version"], package: "openssl", room: None, port: None },
 ];

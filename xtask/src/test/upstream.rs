@@ -11,9 +11,10 @@ use crate::venv::Venv;
 
 const RUNNER: &str = "conformance/upstream/run.py";
 /// What is judged, and the class of ours that stands in for the class that the tests name.
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     row("locmem", "hotclub.django.LocMemCache"),
     row("file", "hotclub.django.FileBasedCache"),
+    row("database", "hotclub.django.DatabaseCache"),
     row("dummy", "hotclub.django.DummyCache"),
     row("pymemcache", "hotclub.django.PyMemcacheCache"),
     row(PYLIBMC, "hotclub.django.PyLibMCCache"),
@@ -27,9 +28,10 @@ const APPLICATIONS: [&str; 6] =
     ["rest-framework", "axes", "debug-toolbar", "ratelimit", "constance", "cachalot"];
 const APPLICATIONS_CLASS: &str = "hotclub.django.RedisCache";
 /// The classes that are there to be judged; the rows of all others wait for theirs.
-const JUDGED: [&str; 6] = [
+const JUDGED: [&str; 7] = [
     "hotclub.django.LocMemCache",
     "hotclub.django.FileBasedCache",
+    "hotclub.django.DatabaseCache",
     "hotclub.django.DummyCache",
     "hotclub.django.PyMemcacheCache",
     "hotclub.django.PyLibMCCache",
