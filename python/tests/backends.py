@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -64,6 +65,17 @@ def node_at(address: str) -> MemcachedServer:
 _nodes = itertools.cycle(range(NODES))
 
 
+@functools.cache
+def folder_of_the_topics() -> tempfile.TemporaryDirectory[str]:
+    """Where the files of the backends in this table are: made by the first test that needs it."""
+    return tempfile.TemporaryDirectory(prefix="hotclub-tests-")
+
+
+def a_folder() -> str:
+    """The path of a directory that is not there yet."""
+    return f"{folder_of_the_topics().name}/{next(_numbers)}"
+
+
 @dataclass(frozen=True)
 class Backend:
     """One way to fill in ``CACHES``, and what the tests may expect of it."""
@@ -76,6 +88,8 @@ class Backend:
     keeps: bool = True
     #: Its entries are in this process: other processes have others, immutable values are the same objects.
     in_process: bool = True
+    #: A server has its entries, and who is connected to it can be asked.
+    served: bool = False
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
     #: What ``incr`` adds: "anything" that can be added, "numbers", or whole ones of "64 bits", of which
@@ -89,6 +103,8 @@ class Backend:
     warns: bool = True
     #: Refuses them, and what is no Unicode text.
     refuses: bool = False
+    #: Keys are any Unicode text, and nothing else.
+    texts: bool = False
     #: Timeouts are kept to the fraction of a second with these options.
     fractions: dict[str, Any] = field(default_factory=dict)
     #: Its clock ticks in steps of so many seconds, and now and then skips one.
@@ -122,12 +138,13 @@ class Backend:
 
     def takes(self, full_key: str) -> bool:
         """Whether it has entries under such a key."""
-        if not self.refuses:
+        if not self.refuses and not self.texts:
             return True
         try:
-            return len(full_key.encode()) <= 250 and not list(memcache_key_warnings(full_key))
+            encoded = full_key.encode()
         except UnicodeEncodeError:
             return False
+        return self.texts or (len(encoded) <= 250 and not list(memcache_key_warnings(full_key)))
 
     @property
     def early(self) -> float:
@@ -149,6 +166,7 @@ class Backend:
 
 LOCMEM = "hotclub.django.LocMemCache"
 REDIS = "hotclub.django.RedisCache"
+FILES = "hotclub.django.FileBasedCache"
 BACKENDS = (
     Backend("memory-lru", LOCMEM),
     Backend("memory-s3fifo", LOCMEM, {"POLICY": "s3-fifo", "MAX_BYTES": "16MiB"}, culls=False),
@@ -156,6 +174,7 @@ BACKENDS = (
         "redis-django",
         REDIS,
         in_process=False,
+        served=True,
         culls=False,
         adds="64 bits",
         has_more_arguments=True,
@@ -169,6 +188,7 @@ BACKENDS = (
         REDIS,
         {"DIALECT": "django-redis"},
         in_process=False,
+        served=True,
         culls=False,
         adds="numbers",
         counts_all_ints=True,
@@ -183,6 +203,7 @@ BACKENDS = (
         "memcached-pymemcache",
         "hotclub.django.PyMemcacheCache",
         in_process=False,
+        served=True,
         culls=False,
         adds="not below 0",
         warns=False,
@@ -192,6 +213,16 @@ BACKENDS = (
         collects=True,
         location=a_node,
         replaces="replaced.RepairedPyMemcacheCache",
+    ),
+    Backend(
+        "file",
+        FILES,
+        in_process=False,
+        culls=False,
+        texts=True,
+        collects=True,
+        location=a_folder,
+        replaces="replaced.RepairedFileBasedCache",
     ),
     Backend(
         "dummy",
@@ -211,3 +242,5 @@ KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
 CULLING = tuple(backend for backend in BACKENDS if backend.culls)
 IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
 SHARED = tuple(backend for backend in KEEPING if not backend.in_process)
+#: Those whose server can be asked who is connected, and for how long it keeps an entry.
+SERVED = tuple(backend for backend in SHARED if backend.served)

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 
-from backends import BACKENDS, KEEPING, Backend
+from backends import BACKENDS, KEEPING, Backend, folder_of_the_topics
 from doors import DOORS, through_both
 
 pytest_plugins = ["redis_fixtures", "redis_breaking", "memcached_fixtures", "database_servers"]
@@ -28,6 +28,10 @@ def pytest_configure() -> None:
         USE_TZ=True,
     )
     django.setup()
+
+
+def pytest_unconfigure() -> None:
+    folder_of_the_topics().cleanup()
 
 
 @pytest.fixture

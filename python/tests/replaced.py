@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
+import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.cache.backends import memcached, redis
-from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends import filebased, memcached, redis
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, CacheKeyWarning
 from django_redis import cache as django_redis
 from redis.exceptions import ResponseError
 
@@ -60,6 +63,50 @@ class RepairedPyMemcacheCache(memcached.PyMemcacheCache):
         if abs(seconds) < 2**31:
             return seconds
         return 0 if seconds > 0 else -1
+
+
+@contextmanager
+def _told_already() -> Iterator[None]:
+    """Without the warnings about a key that was looked at before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheKeyWarning)
+        yield
+
+
+class RepairedFileBasedCache(filebased.FileBasedCache):
+    """Django's, whose verbs look at a key once, since they are one step."""
+
+    def add(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None
+    ) -> bool:
+        self._key_to_file(key, version)
+        with _told_already():
+            return super().add(key, value, timeout, version)
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """False for an expired entry."""
+        if not self.has_key(key, version):
+            return False
+        with _told_already():
+            return super().touch(key, timeout, version)
+
+    def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
+        """Keeps the deadline."""
+        path = self._key_to_file(key, version)
+        with _told_already():
+            deadline = _deadline(path)
+            total = super().incr(key, delta, version)
+            self.touch(key, deadline and deadline - time.time(), version)
+        return total
+
+
+def _deadline(path: str) -> float | None:
+    """When the entry in a file ends; None: never, or there is none."""
+    try:
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.utils.module_loading import import_string
 
-from backends import SHARED, node_at, redis_of_the_topics
+from backends import SERVED, node_at, redis_of_the_topics
 from calls import outcome
 from doors import over
 from memcached_servers import MemcachedServer
@@ -81,19 +81,19 @@ def roads(cache: Any, timeout: Any) -> list[Any]:
     return answers + left(cache, "set", "again", "add", "there", "touched", "missing", "many", "or")
 
 
-@over("pair", SHARED)
+@over("pair", SERVED)
 @pytest.mark.parametrize("timeout", ALL, ids=repr)
 def test_a_timeout_means_what_it_means_to_the_class_replaced(pair: Any, timeout: Any) -> None:
     same(pair, lambda cache: roads(cache, timeout))
 
 
-@over("pair", SHARED)
+@over("pair", SERVED)
 @pytest.mark.parametrize("setting", [None, 300, "60", "abc", 1.9, 0.9, 0, -1], ids=repr)
 def test_the_timeout_setting_means_the_same(pair: Any, setting: Any) -> None:
     same(pair, lambda cache: roads(cache, DEFAULT_TIMEOUT), TIMEOUT=setting)
 
 
-@over("pair", SHARED)
+@over("pair", SERVED)
 def test_what_is_counted_or_moved_has_the_time_that_it_has_there(pair: Any) -> None:
     def work(cache: Any) -> list[int | None]:
         cache.set_many({"counted": 1, "moved": 1}, 1000)
@@ -111,7 +111,7 @@ def test_what_is_counted_or_moved_has_the_time_that_it_has_there(pair: Any) -> N
     assert moved == for_ever == 0
 
 
-@over("make", [SHARED[0]])
+@over("make", [SERVED[0]])
 @pytest.mark.parametrize(
     ("timeout", "milliseconds"),
     [(0.25, 250), (1.9, 1900), (fractions.Fraction(1, 4), 250), (2, 2000), (0.0004, 0), (-0.5, 0),
@@ -130,7 +130,7 @@ def test_precision_milliseconds_keeps_fractions(
         assert time == (milliseconds and -(-milliseconds // 100) * 100)
 
 
-@over("make", SHARED)
+@over("make", SERVED)
 def test_an_overridden_get_backend_timeout_decides(make: Any) -> None:
     seen: list[Any] = []
 

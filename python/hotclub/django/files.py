@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.filebased import FileBasedCache as DjangosFileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
@@ -34,10 +34,6 @@ class FileVerbs(LoopVerbs, _hotclub.Files, house=True):
     def incr_version(self, key: Any, delta: int = 1, version: Any = None) -> Any:
         """Move an entry to another version, for the default timeout; the new version."""
         return BaseCache.incr_version(self, key, delta, version)
-
-    def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> Any:
-        """The time at which an entry with this timeout ends; None: never."""
-        return BaseCache.get_backend_timeout(self, timeout)
 
     async def aclear(self) -> None:
         """See ``clear``."""
