@@ -1,4 +1,4 @@
-"""Caches on a server, used before a fork: right values on both sides, no hang, no shared connection."""
+"""Caches that processes share, used before a fork: right values on both sides, no hang, no shared connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import programs
-from backends import SHARED, Backend
+from backends import SERVED, SHARED, Backend
 from clocks import until
 from packages import need_package
 from test_processes import FORKING
@@ -87,6 +87,7 @@ def beside(child_work, parent_work):
 #: One of each kind of server, where the others would show nothing else.
 ONE_OF_A_KIND = tuple(backend for backend in SHARED if backend.name != "redis-django-redis")
 each_backend = pytest.mark.parametrize("backend", SHARED, ids=lambda backend: backend.name)
+each_served = pytest.mark.parametrize("backend", SERVED, ids=lambda backend: backend.name)
 
 
 def check(backend: Backend, program: str) -> None:
@@ -109,7 +110,7 @@ print("done")
     )
 
 
-@each_backend
+@each_served
 def test_no_connection_is_used_on_both_sides(backend: Any) -> None:
     check(
         backend,
@@ -128,7 +129,7 @@ print("done")
     )
 
 
-@each_backend
+@each_served
 def test_a_loop_that_is_open_at_the_fork_goes_on_in_the_parent(backend: Any) -> None:
     check(
         backend,
