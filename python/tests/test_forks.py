@@ -1,4 +1,4 @@
-"""Caches that processes share, used before a fork: right values on both sides, no hang, no shared connection."""
+"""Caches that processes share, used before a fork: right values on both sides, no shared connection."""
 
 from __future__ import annotations
 
