@@ -348,7 +348,13 @@ class DatabaseCache(DjangosDatabaseCache):
     def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         """Add ``delta`` and return the sum; ValueError if there is none. One step; keeps the deadline."""
         full = self.make_and_validate_key(key, version=version)
-        return self._told("incr", key, "output", lambda: self._incr(full, key, delta))
+
+        def verb() -> Any:
+            if self._writing().vendor not in UPSERTS:
+                return super(DatabaseCache, self).incr(key, delta, version=version)
+            return self._incr(full, key, delta)
+
+        return self._told("incr", key, "output", verb)
 
     def decr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         """Subtract ``delta``; see ``incr``."""
