@@ -12,15 +12,16 @@ from typing import Any
 import hotclub
 import pytest
 from django.core.cache import cache
+from django.core.checks import caches as djangos
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from hotclub.django import LocMemCache, RedisCache
+from hotclub.django import FileBasedCache, LocMemCache, RedisCache
 from hotclub.django.checks import __doc__ as table
 from hotclub.django.checks import check_caches
 from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
 
 import programs
-from backends import BACKENDS, LOCMEM
+from backends import BACKENDS, FILES, LOCMEM
 from certificates import certificates
 from redis_settings import SECRET, URL
 
@@ -30,8 +31,17 @@ def memcached(**settings: Any) -> dict[str, Any]:
     return {"BACKEND": "hotclub.django.PyMemcacheCache", "LOCATION": "127.0.0.1", **settings}
 
 
+def files(**more: Any) -> dict[str, Any]:
+    """An alias of files. No directory is made."""
+    return {"BACKEND": FILES, "LOCATION": "/no/such/place", **more}
+
+
 class OwnCache(LocMemCache):
     """A site's own class, with an option of its own."""
+
+
+class OwnFileBasedCache(FileBasedCache):
+    """The same, over files."""
 
 
 class OwnRedisCache(RedisCache):
@@ -47,6 +57,7 @@ class OwnSerializer:
 
 
 OWN = f"{__name__}.OwnCache"
+OWN_FILES = f"{__name__}.OwnFileBasedCache"
 OWN_REDIS = f"{__name__}.OwnRedisCache"
 REDIS = "hotclub.django.RedisCache"
 SERIALIZER = {"SERIALIZER": f"{__name__}.OwnSerializer"}
@@ -74,6 +85,8 @@ def test_right_settings_have_no_findings(found: Any) -> None:
         bytes={"LOCATION": "b", "OPTIONS": {"MAX_BYTES": "64MiB", "POLICY": "s3-fifo"}},
         both={"LOCATION": "c", "OPTIONS": {"MAX_BYTES": 10**6, "POLICY": "lru", "MAX_ENTRIES": "50"}},
         plain={"TIMEOUT": "60", "VERSION": 2, "KEY_PREFIX": "x"},
+        files=files(OPTIONS={"MAX_ENTRIES": 10**6, "MAX_BYTES": "1GiB", "LEVEL": 1, "LOCK_LIMIT": 0.5}),
+        own_files=files(BACKEND=OWN_FILES, OPTIONS={"REGION": "eu"}, TIMEOUT=None),
         memcached=memcached(OPTIONS={"POOL_SIZE": 5, "timeout": 3}),
         redis=redis(OPTIONS={"parser_class": "redis.connection.PythonParser"}),
         own=redis(BACKEND=OWN_REDIS, OPTIONS={"REGION": "eu"}),
@@ -148,6 +161,22 @@ ONE_FINDING: list[tuple[dict[str, Any], str, list[str]]] = [
     (redis(PASSWORD=SECRET), "W003", ["'PASSWORD'"]),
     (redis(OPTIONS={"MAX_ENTRIES": "many"}), "W005", ["'MAX_ENTRIES'", "no effect", "maxmemory"]),
     (redis(OPTIONS={"CULL_FREQUENCY": 2}), "W005", ["'CULL_FREQUENCY'", "no effect"]),
+    (files(OPTIONS={"MAX_BYTES": "lots"}), "E001", ["'MAX_BYTES'", "whole number", "'lots'"]),
+    (files(OPTIONS={"LEVEL": 10}), "E001", ["'LEVEL'", "from 0 to 9", "not 10"]),
+    (files(OPTIONS={"LOCK_LIMIT": 0}), "E001", ["'LOCK_LIMIT'", "seconds above 0"]),
+    (files(OPTIONS={"MAX_ENTRIES": float("inf")}), "E001", ["'MAX_ENTRIES'", "whole number"]),
+    (
+        files(OPTIONS={"POLICY": "lru"}),
+        "E001",
+        ["'POLICY'", "is refused", "FileBasedCache", "LEVEL"],
+    ),
+    (files(OPTIONS={"level": 1}), "E001", ["'level'", "is refused", "mean LEVEL?"]),
+    (files(OPTIONS={"MAX_ENTRIES": "many"}), "W002", ["'MAX_ENTRIES'", "Django takes 300"]),
+    (files(TIMEOUT="soon"), "W002", ["'TIMEOUT'", "takes 300 "]),
+    (files(LEVEL=1), "W003", ["'LEVEL'", "Move LEVEL into OPTIONS"]),
+    (files(BACKEND=OWN_FILES, OPTIONS={"LEVLE": 1}), "W001", ["OwnFileBasedCache", "mean LEVEL?"]),
+    (files(BACKEND=OWN_FILES, OPTIONS={"LEVEL": 10}), "E001", ["'LEVEL'", "from 0 to 9"]),
+    ({"BACKEND": "hotclub.django.FileCache"}, "E004", ["mean 'hotclub.django.FileBasedCache'"]),
     (memcached(OPTIONS={"MAX_ENTRIES": 5}), "W005", ["'MAX_ENTRIES'", "no effect", "-m"]),
     (memcached(OPTIONS={"hasher": object}), "E001", ["would not open", "hasher is refused"]),
     (memcached(LOCATION=""), "E001", ["names no node"]),
@@ -244,6 +273,38 @@ def test_what_is_not_ours_is_left_alone(found: Any) -> None:
         dummy={"BACKEND": "hotclub.django.DummyCache", "OPTIONS": {"SERIALIZER": "x", "MAX_BYTES": 0}},
         own={"BACKEND": OWN, "OPTIONS": {"REGION": "eu"}},
     ) == []  # fmt: skip
+
+
+def test_a_file_cache_that_is_right_opens_as_the_checks_say(tmp_path: Path, configure: Any) -> None:
+    """No check makes its directory."""
+    place = tmp_path / "cache"
+    caches = configure(default=files(LOCATION=str(place), OPTIONS={"LEVEL": 1}))
+    assert check_caches() == []
+    assert not place.exists()
+    caches["default"].set("k", 1)
+    assert place.exists()
+
+
+def test_djangos_own_checks_know_our_file_cache(tmp_path: Path, configure: Any) -> None:
+    configure(
+        default=files(LOCATION=str(tmp_path / "media" / "cache")),
+        fine=files(LOCATION=str(tmp_path / "cache")),
+    )
+    with override_settings(MEDIA_ROOT=str(tmp_path / "media")):
+        (exposed,) = djangos.check_cache_location_not_exposed(None)
+    assert exposed.id == "caches.W002"
+    assert "'default'" in exposed.msg
+    assert "is inside MEDIA_ROOT" in exposed.msg
+    assert djangos.check_file_based_cache_is_absolute(None) == []
+
+
+def test_djangos_own_check_tells_a_relative_location(
+    tmp_path: Path, monkeypatch: Any, configure: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    configure(default=files(LOCATION="cache"))
+    (relative,) = djangos.check_file_based_cache_is_absolute(None)
+    assert relative.id == "caches.W003"
 
 
 def test_the_docstring_lists_every_id() -> None:

@@ -34,16 +34,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from hotclub.django import backends
+from hotclub.django.files import FileBasedCache
 from hotclub.django.memcached import MemcachedCache
 from hotclub.django.memcached_options import OURS as MEMCACHED_OPTIONS
-from hotclub.django.options import MEMORY_OPTIONS, memory_options
+from hotclub.django.options import FILE_OPTIONS, MEMORY_OPTIONS, file_options, memory_options
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_options import RedisOptions, redis_options
 from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
 from hotclub.django.shared import Shared
 
 #: The options of each class; one that is not here takes anything.
-OPTIONS_OF: dict[type, Mapping[str, str]] = {backends.LocMemCache: MEMORY_OPTIONS}
+OPTIONS_OF: dict[type, Mapping[str, str]] = {
+    backends.LocMemCache: MEMORY_OPTIONS,
+    FileBasedCache: FILE_OPTIONS,
+}
 #: Options that Django reads and replaces in silence, with what it takes instead.
 DJANGOS = {"MAX_ENTRIES": 300, "CULL_FREQUENCY": 3}
 KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
@@ -53,6 +57,7 @@ BESIDE_TOO = {"REVERSE_KEY_FUNCTION", "timeout"}
 CLASSES = (
     "LocMemCache",
     "DummyCache",
+    "FileBasedCache",
     "MemcachedCache",
     "PyLibMCCache",
     "PyMemcacheCache",
@@ -78,6 +83,11 @@ class Alias:
             if issubclass(self.backend, backend):
                 return known
         return {}
+
+    @property
+    def is_files(self) -> bool:
+        """Whether its entries are in a directory."""
+        return issubclass(self.backend, FileBasedCache)
 
     @property
     def is_redis(self) -> bool:
@@ -127,10 +137,10 @@ def check_caches(**_: Any) -> list[CheckMessage]:
 def _of_its_room(alias: Alias) -> Callable[[Alias], Iterator[CheckMessage]]:
     if alias.is_redis:
         return _of_redis
-    return _of_memcached if alias.is_memcached else _of_this_process
+    return _of_memcached if alias.is_memcached else _of_this_machine
 
 
-def _of_this_process(alias: Alias) -> Iterator[CheckMessage]:
+def _of_this_machine(alias: Alias) -> Iterator[CheckMessage]:
     for check in (_wrong_values, _unread_names, _no_culling):
         yield from check(alias)
 
@@ -166,12 +176,13 @@ def _no_backend(name: str, path: str, error: ImportError) -> Error:
 
 
 def _wrong_values(alias: Alias) -> Iterator[CheckMessage]:
+    read: Callable[[dict[str, Any]], object] = file_options if alias.is_files else memory_options
     for name in alias.known.keys() & alias.options.keys():
         try:
             if name in DJANGOS:
                 _whole(alias.options[name])
             else:
-                memory_options({"OPTIONS": {name: alias.options[name]}})
+                read({"OPTIONS": {name: alias.options[name]}})
         except (ImproperlyConfigured, OverflowError):
             yield Error(
                 f"{alias.option(name)} must be {alias.known[name]}, not {alias.options[name]!r}.",
@@ -190,12 +201,14 @@ def _unread_names(alias: Alias) -> Iterator[CheckMessage]:
         if not near and not ours:
             continue
         options = ", ".join(sorted(alias.known))
-        yield Warning(
-            f"{alias.option(name)} is read by nothing: {alias.backend.__name__} has no such option.",
-            hint=f"Did you mean {near[0]}? It has: {options}." if near else f"It has: {options}.",
-            obj=alias.backend,
-            id="hotclub.W001",
-        )
+        hint = f"Did you mean {near[0]}? It has: {options}." if near else f"It has: {options}."
+        named, lacking = alias.option(name), f"{alias.backend.__name__} has no such option."
+        if ours and alias.is_files:
+            what = f"{named} is refused: {lacking}"
+            yield Error(what, hint=hint, obj=alias.backend, id="hotclub.E001")
+        else:
+            what = f"{named} is read by nothing: {lacking}"
+            yield Warning(what, hint=hint, obj=alias.backend, id="hotclub.W001")
 
 
 def _no_whole_numbers(alias: Alias) -> Iterator[CheckMessage]:

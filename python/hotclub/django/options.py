@@ -78,7 +78,7 @@ FILE_OPTIONS = {
     "CULL_FREQUENCY": "a whole number",
     "MAX_BYTES": 'a whole number above 0, or text like "64MiB"',
     "LEVEL": "a whole number from 0 to 9",
-    "LOCK_LIMIT": "a number of seconds above 0",
+    "LOCK_LIMIT": "a number of seconds above 0 and up to a day",
 }
 
 
@@ -106,6 +106,6 @@ def file_options(params: dict[str, Any]) -> FileOptions:
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 9:
         raise refuse("LEVEL")
     limit = options.get("LOCK_LIMIT", 2.0)
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= 86_400:
         raise refuse("LOCK_LIMIT")
     return FileOptions(max_bytes, level, float(limit))
