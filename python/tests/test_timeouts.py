@@ -12,7 +12,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from hotclub.django import LocMemCache
 
 import clocks
-from backends import BACKENDS, IN_PROCESS, a_location
+from backends import BACKENDS, KEEPING, a_location
 from calls import outcome
 from doors import over
 
@@ -33,6 +33,10 @@ NOT_KEPT = [0, -1, -300, -(2**63), -(10**30), 0.0, -0.0, -0.5, False, fractions.
 REFUSED = ["5", "", b"5", [], {}, object(), decimal.Decimal("1.5"), 1 + 1j]
 
 
+#: No server decides when an entry ends.
+HERE = tuple(backend for backend in KEEPING if not backend.served)
+
+
 def roads(cache: Any, timeout: Any) -> list[Any]:
     """The value after each verb that takes a timeout."""
     cache.set("set", 1, timeout)
@@ -51,14 +55,14 @@ def test_timeouts_that_keep_a_value(make: Any, timeout: Any) -> None:
     assert roads(make(), timeout) == [1] * 5
 
 
-@over("make", IN_PROCESS)
+@over("make", HERE)
 @pytest.mark.parametrize("timeout", KEPT_IN_PROCESS, ids=repr)
-def test_no_timeout_is_too_long_in_memory(cache: Any, timeout: Any) -> None:
+def test_no_timeout_is_too_long_without_a_server(cache: Any, timeout: Any) -> None:
     assert roads(cache, timeout) == [1] * 5
 
 
-@over("make", IN_PROCESS)
-def test_minus_infinity_is_over_at_once_in_memory(cache: Any) -> None:
+@over("make", HERE)
+def test_minus_infinity_is_over_at_once_without_a_server(cache: Any) -> None:
     assert roads(cache, float("-inf")) == [None] * 5
 
 
@@ -68,7 +72,7 @@ def test_timeouts_that_are_over_at_once_are_no_error(cache: Any, timeout: Any) -
     assert not any(cache.has_key(key) for key in ("set", "add", "many", "touched", "or"))
 
 
-@over("pair", (backend for backend in BACKENDS if backend.in_process))
+@over("pair", (backend for backend in BACKENDS if not backend.served))
 @pytest.mark.parametrize("timeout", REFUSED, ids=repr)
 def test_what_is_no_number_is_a_type_error_as_in_django(pair: Any, timeout: Any) -> None:
     ours, theirs = pair()
