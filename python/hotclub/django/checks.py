@@ -55,6 +55,7 @@ KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
 BESIDE_TOO = {"REVERSE_KEY_FUNCTION", "timeout"}
 #: Classes of ours that BACKEND may name, for hints.
 CLASSES = (
+    "DatabaseCache",
     "LocMemCache",
     "DummyCache",
     "FileBasedCache",
