@@ -435,3 +435,27 @@ def test_stats_count_what_was_done(ours: Any) -> None:
         "deleted": 1,
         "entries": 1,
     }
+
+
+class Meddling:
+    """A number in whose place others are put, each of as many bytes, while it is added to."""
+
+    def __init__(self, number: int, meddle: int = 0) -> None:
+        self.number, self.meddle = number, meddle
+
+    def __add__(self, other: int) -> Meddling:
+        for turn in range(self.meddle):
+            in_use.set("n", Meddling(self.number + 10 + turn), None)
+        return Meddling(self.number + other)
+
+
+in_use: Any = None
+
+
+def test_incr_never_writes_over_what_was_written_meanwhile(ours: Any, monkeypatch: Any) -> None:
+    """Not even if its file has the number, the size and the time of the one before."""
+    monkeypatch.setattr(f"{__name__}.in_use", ours)
+    for meddle in [1, 2, 3] * 100:
+        ours.set("n", Meddling(100, meddle), None)
+        assert ours.incr("n").number == 110 + meddle
+        assert ours.get("n").number == 110 + meddle
