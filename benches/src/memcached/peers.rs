@@ -7,6 +7,7 @@ use hotclub_memcached::verb::{Item, Read, Write};
 use hotclub_memcached::{Config, Key, Problem, Server, SetOptions, Tasks, Value};
 use memcache::exp::{AsyncMemcache, Memcache, Ttl};
 use memcache::{ConnectionManager, Url};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -69,18 +70,22 @@ pub(super) fn hotclub_tasks(address: SocketAddr) -> HotclubTasks {
 
 impl HotclubTasks {
     async fn read(&self, keys: &[&str]) -> Vec<Owned> {
-        let keys: Vec<Key<'_>> = keys.iter().map(|key| Key::new(key).expect(Self::NAME)).collect();
+        let keys: Vec<Key<'_>> = keys.iter().map(|&key| Key::new(key).expect(Self::NAME)).collect();
         let absent = self.client.config().absent;
-        let read = Read { keys: &keys, get: Get::default(), absent, found: owned };
+        let read = Read { keys: keys.into(), get: Get::default(), absent, found: owned };
         self.tasks.ask(&self.client, &read).await.expect(Self::NAME)
     }
 
     async fn write(&self, name: &'static str, items: &[(&str, &[u8])]) {
         let mut store = Store::default();
         store.exptime = LIFE.into();
-        let item = |&(key, value): &(_, _)| Item { key: Key::new(key).expect(Self::NAME), value, store };
+        let item = |&(key, value): &(_, _)| Item {
+            key: Key::new(key).expect(Self::NAME),
+            value: Cow::Borrowed(value),
+            store,
+        };
         let items: Vec<Item<'_>> = items.iter().map(item).collect();
-        let write = Write { name, items: &items, absent: self.client.config().absent };
+        let write = Write { name, items: items.into(), absent: self.client.config().absent };
         let stored = self.tasks.ask(&self.client, &write).await.expect(Self::NAME);
         assert!(stored.iter().all(Result::is_ok));
     }
