@@ -1,18 +1,18 @@
 //! Each verb once: what is done in the store, and what the answer is to the caller.
 use super::Object;
 use super::call::{Call, Door, exception};
+use crate::bell::{self, Finish};
 use crate::codec::sized_dict;
-use crate::door::in_a_thread;
 use crate::life::{Given, life};
 use crate::memcached::each_pair;
 use crate::remote::pickled;
 use hotclub::Life;
 use hotclub::backend::Condition;
-use hotclub::backend::file::{Found, Problem, Store, Write};
+use hotclub::backend::file::{Found, Problem, Store, Write, pool};
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList};
+use pyo3::types::{PyBool, PyList, PyString};
 use std::sync::Arc;
 
 fn truth(py: Python<'_>, value: bool) -> PyResult<Bound<'_, PyAny>> {
@@ -106,7 +106,15 @@ impl<'py> Call<'_, 'py> {
             move |py: Python<'_>| add_until_it_holds(py, &store, &full, named.bind(py), delta.bind(py));
         match door {
             Door::Blocking => work(py).map(|sum| sum.into_bound(py)),
-            Door::Loop => in_a_thread(py, work),
+            Door::Loop => {
+                let later = move || -> Finish {
+                    // An interpreter that is about to end has nobody who waits.
+                    let ended = || Err(PyRuntimeError::new_err("the interpreter ends"));
+                    let done = Python::try_attach(work).unwrap_or_else(ended);
+                    Box::new(move |_| done)
+                };
+                bell::later(py, later, pool::run)
+            }
         }
     }
 
@@ -172,6 +180,13 @@ impl<'py> Call<'_, 'py> {
     }
 }
 
+/// In Django's words, which Python's `%` makes: for a tuple it takes what is in it.
+#[cold]
+fn not_found(py: Python<'_>, named: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let message = PyString::new(py, "Key '%s' not found").rem(named)?;
+    Ok(PyValueError::new_err(message.unbind()))
+}
+
 /// Somebody who writes the same key again and again is not waited for longer.
 const TRIALS: usize = 1000;
 
@@ -185,8 +200,7 @@ fn add_until_it_holds(
     for _ in 0..TRIALS {
         let found = py.detach(|| store.peek(full)).map_err(|problem| exception(py, "incr", problem))?;
         let Some(found) = found else {
-            let message = format!("Key '{}' not found", named.str()?.to_string_lossy());
-            return Err(PyValueError::new_err(message));
+            return Err(not_found(py, named)?);
         };
         let sum = pickled::load(py, &found.value)?.add(delta)?;
         let mut bytes = Vec::new();

@@ -3,6 +3,7 @@ use super::error::Problem;
 use super::locks::LOCK_FILE;
 use md5::{Digest, Md5};
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::BuildHasher as _;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -28,11 +29,18 @@ pub(super) struct Place {
     pub(super) range: usize,
 }
 
-/// A file as it was read: what it held, and what tells it from the one that takes its place.
+/// A file as it was read: what it held, and where it was.
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    pub(super) identity: u64,
+    place: u64,
+}
+
+impl Whole {
+    /// Tells it from whatever takes its place, for comparisons in this process.
+    pub(super) fn identity(&self) -> u64 {
+        self.place ^ foldhash::quality::FixedState::default().hash_one(&self.bytes)
+    }
 }
 
 /// What is found in the directory.
@@ -81,7 +89,7 @@ impl Directory {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
         file.read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
-        Ok(Some(Whole { bytes, identity: identity(&metadata) }))
+        Ok(Some(Whole { bytes, place: place_of(&metadata) }))
     }
 
     /// The first bytes of a file.
@@ -186,8 +194,9 @@ fn open(path: &Path) -> Result<Option<File>, Problem> {
     }
 }
 
-/// Tells a file from the one that takes its place, and from what it becomes if it is written in place.
-fn identity(metadata: &fs::Metadata) -> u64 {
+/// Tells a file from most that take its place, and from what it becomes if it is written in place. Not from all: what is
+/// removed leaves its number to the next file, and times have the steps of a clock.
+fn place_of(metadata: &fs::Metadata) -> u64 {
     let changed =
         (metadata.ctime() as u64).wrapping_mul(1_000_000_007).wrapping_add(metadata.ctime_nsec() as u64);
     changed.rotate_left(17) ^ metadata.ino().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ metadata.len()

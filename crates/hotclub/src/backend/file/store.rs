@@ -107,7 +107,7 @@ impl Store {
             .map(|(whole, expiry, at)| {
                 let value = format::inflate(&whole.bytes[at..])
                     .map_err(|what| Problem::Corrupt(place.path.clone(), what))?;
-                Ok(Found { value, expiry, cas: whole.identity })
+                Ok(Found { value, expiry, cas: whole.identity() })
             })
             .transpose()
     }
@@ -209,7 +209,7 @@ impl Store {
             Condition::IfAbsent => !matches!(self.live(place), Ok(Some(_))),
             Condition::IfPresent => self.live(place)?.is_some(),
             Condition::IfCas(cas) => match self.directory.read(&place.path)? {
-                Some(whole) => whole.identity == cas && self.live(place)?.is_some(),
+                Some(whole) => whole.identity() == cas && self.live(place)?.is_some(),
                 None => false,
             },
         })
