@@ -2,7 +2,7 @@
 use crate::key::Key;
 use hotclub_net::Server;
 use hotclub_net::fork::PerProcess;
-use parking_lot::{Mutex, MutexGuard};
+use hotclub_net::locks::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

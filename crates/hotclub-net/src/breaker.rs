@@ -1,10 +1,10 @@
 //! A server that failed gets a rest: calls fail at once with the same cause, and one of them tries again later.
 //!
 //! So a dead server costs its limit once, not once per call, and its coming back is noticed by itself.
+use crate::locks::Mutex;
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::terms::{Change, Terms};
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

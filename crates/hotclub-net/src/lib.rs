@@ -11,6 +11,7 @@ pub mod breaker;
 #[cfg(feature = "sockets")]
 mod connection;
 pub mod fork;
+pub mod locks;
 #[cfg(feature = "sockets")]
 pub mod node;
 #[cfg(feature = "sockets")]

@@ -1,9 +1,9 @@
 //! The connections of this process to one server: few, kept, lent to one caller at a time.
 use crate::connection::Connection;
+use crate::locks::{Condvar, Mutex, MutexGuard};
 use crate::problem::Problem;
 use crate::server::Server;
 use crate::terms::Terms;
-use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -65,17 +65,13 @@ impl Pool {
     #[cold]
     fn wait<'a>(
         &'a self,
-        mut shelf: parking_lot::MutexGuard<'a, Shelf>,
+        shelf: MutexGuard<'a, Shelf>,
         limit: Duration,
         size: usize,
-    ) -> Result<parking_lot::MutexGuard<'a, Shelf>, Problem> {
-        let until = Instant::now() + limit;
-        while shelf.idle.is_empty() && shelf.open >= size {
-            if self.freed.wait_until(&mut shelf, until).timed_out() {
-                return Err(Problem::PoolLimit(limit, size));
-            }
-        }
-        Ok(shelf)
+    ) -> Result<MutexGuard<'a, Shelf>, Problem> {
+        let is_early = |shelf: &mut Shelf| shelf.idle.is_empty() && shelf.open >= size;
+        let (shelf, late) = self.freed.wait_while(shelf, limit, is_early);
+        if late { Err(Problem::PoolLimit(limit, size)) } else { Ok(shelf) }
     }
 
     /// Drops the connections that wait here: they lead to a server that is gone.

@@ -3,7 +3,7 @@
 use crate::door::{is_over, new_future, running_loop, settle};
 use crate::names::name;
 use hotclub::fork;
-use parking_lot::Mutex;
+use hotclub_net::locks::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use std::fs::File;

@@ -179,7 +179,7 @@ pub(crate) fn work_of<'py>(
     work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = loop_.py();
-    let job = parking_lot::Mutex::new(Some(work));
+    let job = hotclub_net::locks::Mutex::new(Some(work));
     let work = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
         let work = job.lock().take();
         let work = work.ok_or_else(|| PyRuntimeError::new_err("a request is sent once"))?;

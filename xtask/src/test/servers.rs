@@ -39,12 +39,7 @@ const PROGRAMS: [Program; 5] = [
         room: None,
         port: Some(5432),
     },
-    Program {
-        version: &["mariadbd", "--version"],
-        package: "mariadb-server",
-        room: None,
-        port: Some(3306),
-    },
+    Program { version: &["mariadbd", "--version"], package: "mariadb-server", room: None, port: Some(3306) },
     Program { version: &["openssl", "version"], package: "openssl", room: None, port: None },
 ];
 

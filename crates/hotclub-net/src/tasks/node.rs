@@ -2,12 +2,12 @@
 use super::runtimes::Runtimes;
 use super::stream::{self, Stream, exchange};
 use crate::breaker::{Breaker, Pass};
+use crate::locks::Mutex;
 use crate::problem::Problem;
 use crate::received::Received;
 use crate::server::Server;
 use crate::stream::forget_unsent;
 use crate::terms::{Effect, Terms};
-use parking_lot::Mutex;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

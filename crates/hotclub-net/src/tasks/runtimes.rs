@@ -1,6 +1,6 @@
 //! State that belongs to one tokio runtime each: a connection can be used only where it was made.
+use crate::locks::Mutex;
 use crate::problem::Problem;
-use parking_lot::Mutex;
 use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};

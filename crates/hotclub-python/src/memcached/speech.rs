@@ -7,7 +7,7 @@ use crate::door::{
 use hotclub_memcached::request::Batch;
 use hotclub_memcached::verb::Verb;
 use hotclub_memcached::{Call, Client, Error, Flush, Owed, Peer, Problem, Server, Words};
-use parking_lot::Mutex;
+use hotclub_net::locks::Mutex;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 use super::directory::Directory;
 use super::error::Problem;
 use crate::fork::PerProcess;
-use parking_lot::{Mutex, MutexGuard};
+use hotclub_net::locks::{Mutex, TimedGuard, TimedMutex};
 use std::array;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -31,8 +31,8 @@ pub(super) struct Locks {
 
 #[derive(Debug)]
 struct State {
-    /// Held while a range of the file is: threads wait here.
-    ranges: [Mutex<()>; RANGES],
+    /// Each range's: threads wait here, since those of a process share what the file knows of it.
+    ranges: [TimedMutex<()>; RANGES],
     // Short: a pointer is read or replaced.
     file: Mutex<Option<Arc<File>>>,
 }
@@ -42,7 +42,7 @@ struct State {
 pub(super) struct Held<'a> {
     file: Arc<File>,
     range: usize,
-    _thread: MutexGuard<'a, ()>,
+    _thread: TimedGuard<'a, ()>,
 }
 
 impl Drop for Held<'_> {
@@ -61,10 +61,10 @@ impl Locks {
     pub(super) fn hold(&self, range: usize, directory: &Directory) -> Result<Held<'_>, Problem> {
         let range = range % RANGES;
         let until = Instant::now() + self.limit;
-        let make = || State { ranges: array::from_fn(|_| Mutex::new(())), file: Mutex::default() };
+        let make = || State { ranges: array::from_fn(|_| TimedMutex::new(())), file: Mutex::default() };
         let state = self.state.get_or(make);
         let too_late = || Problem::Locked(self.path.clone(), self.limit);
-        let thread = state.ranges[range].try_lock_until(until).ok_or_else(too_late)?;
+        let thread = state.ranges[range].lock_for(self.limit).ok_or_else(too_late)?;
         let mut pause = Duration::from_micros(50);
         loop {
             let file = self.file(state, directory)?;

@@ -1,7 +1,7 @@
 //! A few threads that wait for disks, so that event loops and tasks need not. Made at the first use, and anew in the
 //! child of a fork.
 use crate::fork::PerProcess;
-use parking_lot::{Condvar, Mutex};
+use hotclub_net::locks::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,9 +71,10 @@ impl Threads {
                 jobs = self.jobs.lock();
             }
             jobs.idle += 1;
-            let timed_out = self.more.wait_for(&mut jobs, IDLE).timed_out();
+            let timed_out;
+            (jobs, timed_out) = self.more.wait_while(jobs, IDLE, |jobs| jobs.waiting.is_empty());
             jobs.idle -= 1;
-            if timed_out && jobs.waiting.is_empty() {
+            if timed_out {
                 jobs.threads -= 1;
                 return;
             }

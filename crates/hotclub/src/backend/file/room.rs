@@ -8,7 +8,7 @@ use super::directory::{ABANDONED, Directory, Item};
 use super::error::Problem;
 use super::format::{MOST_HEADER, is_over, read_expiry};
 use crate::backend::Limit;
-use parking_lot::Mutex;
+use hotclub_net::locks::Mutex;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};

@@ -15,10 +15,10 @@ use super::topology::{Topology, choose};
 use super::verbs::Verb;
 use crate::error::Result;
 use crate::fork::PerProcess;
+use hotclub_net::locks::Mutex;
 use hotclub_net::tasks::Runtimes;
 use node::Request;
 use nodes::Nodes;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 

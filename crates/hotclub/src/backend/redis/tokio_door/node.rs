@@ -6,7 +6,7 @@ use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::error::Problem;
 use crate::backend::redis::handshake::Role;
 use crate::backend::redis::server::Server;
-use parking_lot::Mutex;
+use hotclub_net::locks::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

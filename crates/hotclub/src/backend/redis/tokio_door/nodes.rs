@@ -3,7 +3,7 @@ use super::Breakers;
 use super::node::Node;
 use crate::backend::redis::handshake::Role;
 use crate::backend::redis::server::Server;
-use parking_lot::RwLock;
+use hotclub_net::locks::RwLock;
 use std::sync::Arc;
 
 /// Few: looked for one by one.

@@ -8,7 +8,7 @@ use super::super::server::Server;
 use super::nobody;
 use super::slots::{Shard, SlotMap};
 use crate::clock::Clock;
-use parking_lot::{Mutex, RwLock};
+use hotclub_net::locks::{RwLock, TimedMutex};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub(crate) struct Known {
     // Short: looked up and changed in memory.
     state: RwLock<State>,
     /// Held while nodes are asked: one caller does, the others wait for what it learns.
-    turn: Mutex<Turn>,
+    turn: TimedMutex<Turn>,
     /// From then on the map is old, by the coarse clock.
     old_from: AtomicU64,
 }
@@ -105,7 +105,7 @@ impl Known {
     /// What came of asking for the map, if that was done less than `gap` ago and nobody is at it now.
     #[cfg(feature = "redis")]
     pub(crate) fn asked_within(&self, gap: Duration) -> Option<Result<(), Problem>> {
-        let turn = self.turn.try_lock()?;
+        let turn = self.turn.lock_for(Duration::ZERO)?;
         let lately = turn.last.is_some_and(|last| last.elapsed() < gap);
         lately.then(|| turn.problem.clone().map_or(Ok(()), Err))
     }
@@ -133,7 +133,7 @@ impl Known {
     pub(crate) fn refresh(&self, config: &RedisConfig, gap: Duration) -> Result<(), Problem> {
         let began = Instant::now();
         let limit = config.connect_limit.saturating_add(config.reply_limit);
-        let Some(mut turn) = self.turn.try_lock_for(limit) else {
+        let Some(mut turn) = self.turn.lock_for(limit) else {
             return Err(Problem::ReplyLimit(limit));
         };
         if turn.last.is_some_and(|last| last >= began || last.elapsed() < gap) {

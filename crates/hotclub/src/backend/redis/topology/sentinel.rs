@@ -9,7 +9,7 @@ use super::course::{first_redirect, is_one_step};
 use super::{choose, nobody, service, unknown};
 use crate::clock::Clock;
 use hotclub_net::Terms;
-use parking_lot::{Mutex, RwLock};
+use hotclub_net::locks::{RwLock, TimedMutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) struct Sentinel {
     // Short: a pointer is read or replaced.
     group: RwLock<Option<Arc<Group>>>,
     /// Held while sentinels are asked: one caller does, the others wait for what it finds.
-    turn: Mutex<Turn>,
+    turn: TimedMutex<Turn>,
     look_at: AtomicU64,
 }
 
@@ -65,7 +65,7 @@ impl Sentinel {
             service: service.to_owned(),
             watchers: watchers.collect(),
             group: RwLock::default(),
-            turn: Mutex::default(),
+            turn: TimedMutex::default(),
             look_at: AtomicU64::new(0),
         }
     }
@@ -158,7 +158,7 @@ impl Sentinel {
         seen: Option<&Arc<Group>>,
     ) -> Result<Arc<Group>, Option<Problem>> {
         let limit = config.connect_limit.saturating_add(config.reply_limit);
-        let Some(mut turn) = self.turn.try_lock_for(limit) else { return Err(None) };
+        let Some(mut turn) = self.turn.lock_for(limit) else { return Err(None) };
         if let Some(known) = self.newer_than(seen) {
             return Ok(known);
         }
