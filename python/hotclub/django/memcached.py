@@ -54,6 +54,15 @@ class MemcachedVerbs(LoopVerbs, _hotclub.Memcached, house=True):
             self._owe([key], version)
             raise
 
+    async def atouch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """See ``touch``."""
+        try:
+            return await super().atouch(key, timeout, version)
+        except asyncio.CancelledError:
+            # It may have been to end it.
+            self._owe([key], version)
+            raise
+
     async def adelete(self, key: Any, version: Any = None) -> bool:
         """See ``delete``."""
         try:
