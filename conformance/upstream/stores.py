@@ -12,14 +12,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from upstream.errors import RunError, ServerMissingError
 
 PLACES = 8
 START_LIMIT = 10.0
+PORT_TRIES = 10
 
 
 @contextmanager
@@ -52,48 +53,58 @@ def _databases(port: int) -> list[str]:
 
 @contextmanager
 def _redis(scratch: Path, *options: str) -> Iterator[int]:
-    port = _free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(scratch)]
-    with _server([*command, "--save", "", "--appendonly", "no", *options], port):
+    def command(port: int) -> list[str]:
+        line = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(scratch)]
+        return [*line, "--save", "", "--appendonly", "no", *options]
+
+    with _server(command, b"INFO server\r\n", b"process_id:%d\r\n") as port:
         yield port
 
 
 @contextmanager
 def _memcached() -> Iterator[int]:
-    port = _free_port()
-    command = ["memcached", "-l", "127.0.0.1", "-p", str(port), "-m", "64", "-t", "1"]
-    if os.getuid() == 0:
-        command += ["-u", "root"]
-    with _server(command, port):
+    def command(port: int) -> list[str]:
+        line = ["memcached", "-l", "127.0.0.1", "-p", str(port), "-m", "64", "-t", "1"]
+        return [*line, "-u", "root"] if os.getuid() == 0 else line
+
+    with _server(command, b"stats\r\n", b"STAT pid %d\r\n") as port:
         yield port
 
 
 @contextmanager
-def _server(command: list[str], port: int) -> Iterator[None]:
-    program = command[0]
+def _server(command: Callable[[int], list[str]], ask: bytes, answer: bytes) -> Iterator[int]:
+    """A server on a port that is its own: on one that somebody else took first, another would answer."""
+    program = command(0)[0]
     if shutil.which(program) is None:
-        package = {"redis-server": "redis-server", "memcached": "memcached"}[program]
-        raise ServerMissingError(f"no {program} on PATH; try: apt-get install {package}")
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_until_it_listens(server, port, program)
-        yield
-    finally:
-        # Nothing in it is worth a tidy end, and memcached takes a second for one.
-        server.kill()
-        server.wait()
+        raise ServerMissingError(f"no {program} on PATH; try: apt-get install {program}")
+    for _ in range(PORT_TRIES):
+        port = _free_port()
+        server = subprocess.Popen(
+            command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            if _answers(server, port, ask, answer % server.pid):
+                yield port
+                return
+        finally:
+            # Nothing in it is worth a tidy end, and memcached takes a second for one.
+            server.kill()
+            server.wait()
+    raise RunError(f"{program} did not start on any of {PORT_TRIES} ports")
 
 
-def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int, program: str) -> None:
+def _answers(server: subprocess.Popen[bytes], port: int, ask: bytes, answer: bytes) -> bool:
+    """Waits until this very process answers; False if it ended, as where its port is taken."""
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise RunError(f"{program} ended at once with status {server.returncode}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+            return False
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), START_LIMIT) as probe:
+            probe.sendall(ask)
+            if answer in probe.recv(65536):
+                return True
         time.sleep(0.05)
-    raise RunError(f"{program} did not listen on port {port} within {START_LIMIT:.0f} s")
+    raise RunError(f"the server on port {port} did not answer within {START_LIMIT:.0f} s")
 
 
 def _free_port() -> int:
