@@ -6,12 +6,9 @@ SQL runs here and not in Rust: routers, transactions, ``TestCase`` and ``createc
 from __future__ import annotations
 
 import binascii
-import contextvars
 import pickle
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +21,7 @@ from django.db import DatabaseError, connections, router, transaction
 
 from hotclub import tracing
 from hotclub.django.shared import in_a_thread
+from hotclub.django.tables import Count, beside, count_of
 
 #: Django's limits, and how deadlines are kept.
 OPTIONS = ("MAX_ENTRIES", "CULL_FREQUENCY", "PRECISION")
@@ -41,44 +39,6 @@ MOST_ROWS = 300
 FEW_PARAMETERS = 300
 #: Somebody who writes the same key again and again is not waited for longer.
 TRIALS = 100
-
-
-class Count:
-    """How many rows a table has, as far as this process knows. An estimate, so without a lock."""
-
-    def __init__(self) -> None:
-        self.rows: int | None = None
-        self.since = 0.0
-        self.swept = time.monotonic()
-        self.hits = 0
-        self.misses = 0
-
-
-_counts: dict[tuple[str, str], Count] = {}
-_counts_lock = threading.Lock()
-
-
-def _count_of(database: str, table: str) -> Count:
-    found = _counts.get((database, table))
-    if found is None:
-        # Short: an object is made.
-        with _counts_lock:
-            found = _counts.setdefault((database, table), Count())
-    return found
-
-
-def _beside(work: Callable[[], Any]) -> Any:
-    """Do this in a thread that has no loop, with a connection of its own, and wait for it."""
-    context = contextvars.copy_context()
-
-    def run() -> Any:
-        try:
-            return context.run(work)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="hotclub-database") as thread:
-        return thread.submit(run).result()
 
 
 class DatabaseCache(DjangosDatabaseCache):
@@ -158,7 +118,7 @@ class DatabaseCache(DjangosDatabaseCache):
             yield cursor
 
     def _count(self, connection: Any) -> Count:
-        return _count_of(connection.alias, self._table)
+        return count_of(connection.alias, self._table)
 
     # --- reading
 
@@ -500,7 +460,7 @@ class DatabaseCache(DjangosDatabaseCache):
             return tracing.told(type(self).__name__, action, kind, work)
         except SynchronousOnlyOperation:
             # A blocking verb in the thread of a loop: it blocks there, as it does with other caches.
-            return _beside(lambda: tracing.told(type(self).__name__, action, kind, work))
+            return beside(lambda: tracing.told(type(self).__name__, action, kind, work))
 
     # The connection belongs to the thread that made it: Django's own, where it has one.
     aget = in_a_thread("get")
