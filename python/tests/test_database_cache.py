@@ -152,6 +152,15 @@ def test_add_is_one_step_for_all_threads(cache: Any) -> None:
     assert cache.get("once") == "again"
 
 
+@pytest.mark.filterwarnings("ignore::django.core.cache.backends.base.CacheKeyWarning")
+def test_a_key_that_does_not_fit_is_not_cut(cache: Any, database: str) -> None:
+    key = "k" * 300
+    fits = database == "sqlite"  # which knows no lengths
+    assert cache.add(key, 1) is fits
+    assert cache.set_many({key: 1}) == ([] if fits else [key])
+    assert [full for full, _ in rows()] == ([f":1:{key}"] if fits else [])
+
+
 def test_incr_loses_no_step_of_any_thread(cache: Any) -> None:
     cache.set("n", 0, 100)
     before = dict(rows())

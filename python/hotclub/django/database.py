@@ -9,7 +9,7 @@ import binascii
 import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.db import DatabaseCache as DjangosDatabaseCache
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 
 from hotclub import tracing
 from hotclub.django.shared import in_a_thread
@@ -217,7 +217,6 @@ class DatabaseCache(DjangosDatabaseCache):
                 super(DatabaseCache, self)._base_set("set", full, value, timeout)
                 for full, value in values.items()
             )
-        self._make_room(connection, len(rows))
         table, key, value, expires = self._names(connection)
         if connection.vendor == "mysql":
             there = (
@@ -230,6 +229,7 @@ class DatabaseCache(DjangosDatabaseCache):
             )
         at_once = self._rows_at_once(connection, len(rows), 3)
         try:
+            self._make_room(connection, len(rows))
             with self._step(connection) as cursor:
                 for start in range(0, len(rows), at_once):
                     part = rows[start : start + at_once]
@@ -261,16 +261,18 @@ class DatabaseCache(DjangosDatabaseCache):
         if connection.vendor not in UPSERTS:
             return bool(super()._base_set("add", full, value, timeout))
         row = [full, self._dumps(value), self._end(connection, timeout)]
-        self._make_room(connection, 1)
         table, key, stored, expires = self._names(connection)
         now = self._adapted(connection, self._now())
         insert = f"INTO {table} ({key}, {stored}, {expires}) VALUES (%s, %s, %s)"
         try:
+            self._make_room(connection, 1)
+            if connection.vendor == "mysql":
+                # Not INSERT IGNORE, which would cut a key that is too long.
+                with suppress(IntegrityError), self._step(connection) as cursor:
+                    cursor.execute(f"INSERT {insert}", row)
+                    return True
             with self._step(connection) as cursor:
                 if connection.vendor == "mysql":
-                    cursor.execute(f"INSERT IGNORE {insert}", row)
-                    if cursor.rowcount > 0:
-                        return True
                     cursor.execute(
                         f"UPDATE {table} SET {stored} = %s, {expires} = %s "
                         f"WHERE {key} = %s AND {expires} < %s",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,16 +23,13 @@ class Count:
 
 
 _counts: dict[tuple[str, str], Count] = {}
-_counts_lock = threading.Lock()
 
 
 def count_of(database: str, table: str) -> Count:
+    """That of all caches in this table, in this process."""
     found = _counts.get((database, table))
-    if found is None:
-        # Short: an object is made.
-        with _counts_lock:
-            found = _counts.setdefault((database, table), Count())
-    return found
+    # One step of the dict: no lock that a fork could copy while it is held.
+    return found or _counts.setdefault((database, table), Count())
 
 
 def beside(work: Callable[[], Any]) -> Any:
