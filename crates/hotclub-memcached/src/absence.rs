@@ -1,12 +1,13 @@
 //! Nodes that left the ring for a while, as pymemcache's timers have it: their keys move to others meanwhile.
 use crate::config::Leave;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Which nodes are out, and until when.
 #[derive(Debug)]
 pub(crate) struct Absences {
     leave: Leave,
+    began: Instant,
     /// The common case: none.
     any: AtomicBool,
     nodes: Vec<Absence>,
@@ -15,7 +16,7 @@ pub(crate) struct Absences {
 #[derive(Debug, Default)]
 struct Absence {
     failures: AtomicU32,
-    /// In milliseconds of the system's clock; 0: it is not out.
+    /// In milliseconds since it began; 0: it is not out.
     until: AtomicU64,
 }
 
@@ -23,6 +24,7 @@ impl Absences {
     pub(crate) fn new(leave: Leave, nodes: usize) -> Self {
         Absences {
             leave,
+            began: Instant::now(),
             any: AtomicBool::new(false),
             nodes: (0..nodes).map(|_| Absence::default()).collect(),
         }
@@ -34,7 +36,7 @@ impl Absences {
         let Absence { failures, until } = &self.nodes[node];
         match until.load(Relaxed) {
             0 => false,
-            end if now() < end => true,
+            end if self.now() < end => true,
             // Its time is over: it is asked again, and has all its trials before it.
             _ => {
                 failures.store(0, Relaxed);
@@ -57,7 +59,7 @@ impl Absences {
         let leaves = failures.fetch_add(1, Relaxed) >= self.leave.attempts;
         if leaves {
             let time = u64::try_from(self.leave.dead.as_millis()).unwrap_or(u64::MAX);
-            until.store(now().saturating_add(time).max(1), Relaxed);
+            until.store(self.now().saturating_add(time).max(1), Relaxed);
             self.any.store(true, Relaxed);
         }
         leaves
@@ -71,11 +73,11 @@ impl Absences {
             failures.store(0, Relaxed);
         }
     }
-}
 
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    /// No step of the system's clock keeps a node out for longer.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +96,7 @@ mod tests {
         assert!(!absences.is_out(1), "an answer begins the count anew");
         assert!(absences.failed(1));
         assert!(absences.is_any() && absences.is_out(1) && !absences.is_out(0));
-        absences.nodes[1].until.store(now() - 1, Relaxed);
+        absences.nodes[1].until.store(1, Relaxed);
         assert!(!absences.is_out(1) && !absences.is_any());
     }
 

@@ -1,7 +1,7 @@
-"""The async verbs of caches behind a network, once for all of them.
+"""The async verbs of caches behind a network and in files, once for all of them.
 
-They hand out a future of the running loop, whose socket is read and written by that loop: no thread,
-no runtime.
+They hand out a future of the running loop. A socket is read and written by that loop, without a thread or
+a runtime; files are by a few threads of the process, which wake the loop once for all that is done.
 """
 
 from __future__ import annotations

@@ -30,8 +30,11 @@ pub(super) fn write_expiry(expiry: Expiry, to: &mut Vec<u8>) {
     }
 }
 
-/// The deadline, and where the value begins.
+/// The deadline, and where the value begins. Django takes an empty file for an expired one.
 pub(super) fn read_expiry(bytes: &[u8]) -> Result<(Expiry, usize), &'static str> {
+    if bytes.is_empty() {
+        return Ok((Some(0.0), 0));
+    }
     if bytes.starts_with(NEVER) {
         return Ok((None, NEVER.len()));
     }
@@ -140,7 +143,9 @@ mod tests {
         // pickle.dumps(1800000000.5, 0) and pickle.dumps(1800000000, 2)
         assert_eq!(read_expiry(b"F1800000000.5\n.rest"), Ok((Some(1_800_000_000.5), 15)));
         assert_eq!(read_expiry(&hex("80024a00d2496b2eff")), Ok((Some(1_800_000_000.0), 8)));
-        for nonsense in [&b""[..], b"\x80", b"no deadline at all", b"\x80\x05\x88."] {
+        // An empty file is over.
+        assert_eq!(read_expiry(b""), Ok((Some(0.0), 0)));
+        for nonsense in [&b"\x80"[..], b"no deadline at all", b"\x80\x05\x88."] {
             assert!(read_expiry(nonsense).is_err(), "{nonsense:?}");
         }
     }

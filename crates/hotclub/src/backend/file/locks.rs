@@ -74,6 +74,9 @@ impl Locks {
                 Ok(true) => {
                     drop(lock(&file, range, libc::F_UNLCK));
                     state.file.lock().take_if(|known| Arc::ptr_eq(known, &file));
+                    if Instant::now() > until {
+                        return Err(too_late());
+                    }
                 }
                 Ok(false) if Instant::now() > until => return Err(too_late()),
                 Ok(false) => {

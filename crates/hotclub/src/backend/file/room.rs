@@ -263,11 +263,8 @@ impl Room {
                 Item::Half(_) => {}
                 Item::Entry(path) => {
                     let head = directory.read_head(&path, &mut head).ok().flatten();
-                    let is_expired = |head: &[u8]| match read_expiry(head) {
-                        Ok((expiry, _)) => is_over(expiry, now),
-                        // Django takes an empty file for an expired one.
-                        Err(_) => head.is_empty(),
-                    };
+                    let is_expired =
+                        |head: &[u8]| read_expiry(head).is_ok_and(|(expiry, _)| is_over(expiry, now));
                     if head.is_some_and(is_expired) && remove_expired(&path) {
                         expired += 1;
                     }

@@ -114,12 +114,7 @@ impl Store {
 
     /// The deadline of what was read, and where its value begins; what is over is removed.
     fn open(&self, place: &Place, whole: Whole) -> Result<Option<(Whole, Expiry, usize)>, Problem> {
-        // Django takes an empty file for an expired one.
-        let (expiry, at) = match read_expiry(&whole.bytes) {
-            Ok(read) => read,
-            Err(_) if whole.bytes.is_empty() => (Some(0.0), 0),
-            Err(what) => return Err(Problem::Corrupt(place.path.clone(), what)),
-        };
+        let (expiry, at) = deadline(place, &whole.bytes)?;
         if is_over(expiry, now()) {
             self.remove_expired(&place.path, Some(place.range));
             return Ok(None);
@@ -137,7 +132,7 @@ impl Store {
     fn remove_expired_held(&self, path: &Path) -> bool {
         let mut head = [0; MOST_HEADER];
         let Ok(Some(head)) = self.directory.read_head(path, &mut head) else { return false };
-        let is_expired = read_expiry(head).map_or(head.is_empty(), |(expiry, _)| is_over(expiry, now()));
+        let is_expired = read_expiry(head).is_ok_and(|(expiry, _)| is_over(expiry, now()));
         if !is_expired {
             return false;
         }
@@ -159,12 +154,8 @@ impl Store {
     fn live(&self, place: &Place) -> Result<Option<Expiry>, Problem> {
         let mut head = [0; MOST_HEADER];
         let Some(head) = self.directory.read_head(&place.path, &mut head)? else { return Ok(None) };
-        match read_expiry(head) {
-            Ok((expiry, _)) if !is_over(expiry, now()) => Ok(Some(expiry)),
-            Ok(_) => Ok(None),
-            Err(_) if head.is_empty() => Ok(None),
-            Err(what) => Err(Problem::Corrupt(place.path.clone(), what)),
-        }
+        let (expiry, _) = deadline(place, head)?;
+        Ok((!is_over(expiry, now())).then_some(expiry))
     }
 
     /// Writes an entry; whether its condition held.
@@ -252,11 +243,7 @@ impl Store {
         let place = self.directory.place(key);
         let _held = self.hold(&place)?;
         let Some(whole) = self.directory.read(&place.path)? else { return Ok(false) };
-        let (expiry, at) = match read_expiry(&whole.bytes) {
-            Ok(read) => read,
-            Err(_) if whole.bytes.is_empty() => (Some(0.0), 0),
-            Err(what) => return Err(Problem::Corrupt(place.path.clone(), what)),
-        };
+        let (expiry, at) = deadline(&place, &whole.bytes)?;
         if is_over(expiry, now()) || life == Life::Gone {
             let was_live = !is_over(expiry, now());
             self.remove(&place)?;
@@ -281,14 +268,11 @@ impl Store {
         let place = self.directory.place(key);
         let _held = self.hold(&place)?;
         let Some(whole) = self.directory.read(&place.path)? else { return Ok(None) };
-        let corrupt = |what| Problem::Corrupt(place.path.clone(), what);
-        if whole.bytes.is_empty() {
-            return Ok(None);
-        }
-        let (expiry, at) = read_expiry(&whole.bytes).map_err(corrupt)?;
+        let (expiry, at) = deadline(&place, &whole.bytes)?;
         if is_over(expiry, now()) {
             return Ok(None);
         }
+        let corrupt = |what| Problem::Corrupt(place.path.clone(), what);
         let value = change(format::inflate(&whole.bytes[at..]).map_err(corrupt)?)?;
         let mut bytes = Vec::with_capacity(whole.bytes.len() + 32);
         write_expiry(expiry, &mut bytes);
@@ -355,6 +339,11 @@ impl Store {
             ..Stats::default()
         }
     }
+}
+
+/// The deadline of what is in this place, and where its value begins.
+fn deadline(place: &Place, bytes: &[u8]) -> Result<(Expiry, usize), Problem> {
+    read_expiry(bytes).map_err(|what| Problem::Corrupt(place.path.clone(), what))
 }
 
 /// Seconds since 1970.
