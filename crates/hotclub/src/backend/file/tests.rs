@@ -253,19 +253,22 @@ fn a_lock_that_another_process_keeps_is_an_error_within_its_limit() {
     let ours = Store::new(config).unwrap();
     ours.set("key", b"value", FOR_EVER).unwrap();
     let file = fs::File::options().read(true).write(true).open(folder.0.join(".hotclub.lock")).unwrap();
-    // SAFETY: all zeroes are a valid `flock`; the whole file is locked by a description of our own.
-    let locked = unsafe {
-        let mut whole: libc::flock = std::mem::zeroed();
-        whole.l_type = libc::F_WRLCK as libc::c_short;
-        libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&file), libc::F_OFD_SETLK, &raw const whole)
+    // Given back by name, not by closing: a child that another test forked meanwhile has the description too.
+    let whole_file = |kind: libc::c_int| {
+        // SAFETY: all zeroes are a valid `flock`: the whole file, by a description of our own.
+        unsafe {
+            let mut whole: libc::flock = std::mem::zeroed();
+            whole.l_type = kind as libc::c_short;
+            libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&file), libc::F_OFD_SETLK, &raw const whole)
+        }
     };
-    assert_eq!(locked, 0);
+    assert_eq!(whole_file(libc::F_WRLCK), 0);
     let began = Instant::now();
     let error = ours.set("key", b"new", FOR_EVER).unwrap_err().into_error("set");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(value(&ours, "key").as_deref(), Some(&b"value"[..]), "readers need no lock");
-    drop(file);
+    assert_eq!(whole_file(libc::F_UNLCK), 0);
     ours.set("key", b"new", FOR_EVER).unwrap();
 }
 
