@@ -66,7 +66,7 @@ def own_threads() -> int:
             names.append((thread / "comm").read_text())
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return names.count("hotclub-file\n")
+    return names.count("hotclub-disk\n")
 
 
 def descriptors() -> int:

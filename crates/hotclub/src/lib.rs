@@ -30,6 +30,8 @@ mod stats;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+pub mod threads;
 mod timeout;
 pub mod trace;
 mod verbs;
@@ -45,5 +47,5 @@ pub use crate::key::KeyFunction;
 pub use crate::registry::{COMMON_OPTIONS, Caches, Opener, Registry, Room};
 pub use crate::stats::Stats;
 pub use crate::timeout::{Life, Timeout};
-#[cfg(any(feature = "network", feature = "file"))]
+#[cfg(any(feature = "network", feature = "file", feature = "sqlite"))]
 pub use hotclub_net::fork;

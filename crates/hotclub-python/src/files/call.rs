@@ -4,7 +4,8 @@ use crate::bell::{self, Finish};
 use crate::cache::{Backend, Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::names::name;
-use hotclub::backend::file::{Problem, Store, pool};
+use hotclub::backend::file::{Problem, Store};
+use hotclub::threads;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ impl<'a, 'py> Call<'a, 'py> {
                         finish(py, done).map(Bound::unbind)
                     })
                 };
-                bell::later(py, work, pool::run)
+                bell::later(py, work, threads::run)
             }
         }
     }

@@ -8,7 +8,8 @@ use crate::memcached::each_pair;
 use crate::remote::pickled;
 use hotclub::Life;
 use hotclub::backend::Condition;
-use hotclub::backend::file::{Found, Problem, Store, Write, pool};
+use hotclub::backend::file::{Found, Problem, Store, Write};
+use hotclub::threads;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -113,7 +114,7 @@ impl<'py> Call<'_, 'py> {
                     let done = Python::try_attach(work).unwrap_or_else(ended);
                     Box::new(move |_| done)
                 };
-                bell::later(py, later, pool::run)
+                bell::later(py, later, threads::run)
             }
         }
     }

@@ -14,6 +14,8 @@ use std::any::Any;
 use std::fmt::Debug;
 
 mod capability;
+#[cfg(feature = "database")]
+pub mod database;
 pub mod dummy;
 #[cfg(feature = "file")]
 pub mod file;

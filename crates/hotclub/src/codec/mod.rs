@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(any(feature = "file", feature = "database"))]
+pub(crate) mod digits;
 pub(crate) mod envelope;
 pub(crate) mod integer;
 #[cfg(feature = "json")]

@@ -2,14 +2,14 @@
 //! as digits. What other codecs wrote has one byte in front that says so, put there above.
 use super::config::FileConfig;
 use super::error::Problem;
-use super::pool::future;
+use crate::threads::future;
 use super::store::{Found, Store, Write};
 use crate::backend::{
     Backend, Capability, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions, Shared, Stamp,
     Tag, Token,
 };
 use crate::clock::Deadline;
-use crate::codec::{integer, pickle};
+use crate::codec::{digits, integer, pickle};
 use crate::config::Options;
 use crate::entry::{Entry, Flags};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,6 @@ use crate::stats::Stats;
 use crate::timeout::Life;
 use ::url::Url;
 use bytes::Bytes;
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,33 +56,8 @@ impl FileBackend {
     }
 }
 
-/// What is stored for these bytes: digits are a pickled number there, as for Django's readers; everything else is as it is.
-fn close(value: &[u8]) -> Result<Cow<'_, [u8]>> {
-    match integer::parse(value).filter(|number| integer::encode(*number) == value) {
-        Some(number) => pickle::to_vec(&number).map(Cow::Owned),
-        None => Ok(value.into()),
-    }
-}
-
-/// The bytes of what was stored.
-fn open_value(stored: Vec<u8>) -> Bytes {
-    whole_number(&stored).map_or_else(|| Bytes::from(stored), integer::encode)
-}
-
-/// The number that a pickle holds, if it holds nothing else.
-fn whole_number(pickled: &[u8]) -> Option<i128> {
-    const LONGEST: usize = 40;
-    if pickled.len() > LONGEST {
-        return None;
-    }
-    match pickle::value_from_slice(pickled) {
-        Ok(pickle::Value::Int(number)) => Some(number),
-        _ => None,
-    }
-}
-
 fn entry(found: Found) -> Entry {
-    let mut entry = Entry::new(open_value(found.value), Flags::RAW);
+    let mut entry = Entry::new(digits::from_pickle(found.value), Flags::RAW);
     entry.cas = Some(found.cas);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
     {
@@ -114,7 +88,7 @@ fn get(store: &Store, key: &str, options: &GetOptions) -> Result<Option<Entry>> 
 
 fn set(store: &Store, key: &str, value: &Bytes, options: &SetOptions) -> Result<bool> {
     let write = Write { life: options.life, condition: options.condition, limit: options.limit };
-    store.set(key, &close(value)?, write).map_err(|problem| problem.into_error("set"))
+    store.set(key, &digits::to_pickle(value)?, write).map_err(|problem| problem.into_error("set"))
 }
 
 fn set_many(store: &Store, items: &[(String, Bytes)], options: &SetOptions) -> Result<Vec<bool>> {
@@ -129,7 +103,7 @@ fn incr(store: &Store, key: &str, delta: i128) -> Result<i128> {
     let at = |error: Error| error.at("file", "incr");
     let mut sum = None;
     let changed = store.change(key, |stored| -> Result<Vec<u8>, Failed> {
-        let bytes = open_value(stored);
+        let bytes = digits::from_pickle(stored);
         let number = integer::add(&bytes, delta).map_err(|error| Failed(at(error)))?;
         sum = Some(number);
         pickle::to_vec(&number).map_err(|error| Failed(at(error)))

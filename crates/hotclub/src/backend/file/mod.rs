@@ -13,7 +13,6 @@ mod directory;
 mod error;
 mod format;
 mod locks;
-pub mod pool;
 mod room;
 mod store;
 

@@ -47,7 +47,7 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
     jobs.threads += 1;
     drop(jobs);
     let own = threads.clone();
-    let started = thread::Builder::new().name("hotclub-file".to_owned()).spawn(move || own.work());
+    let started = thread::Builder::new().name("hotclub-disk".to_owned()).spawn(move || own.work());
     if started.is_err() {
         let job = {
             let mut jobs = threads.jobs.lock();
