@@ -15,7 +15,9 @@ __all__ = [
     "Link",
     "Memcached",
     "MemcachedLink",
+    "PersistentCache",
     "Remote",
+    "Sqlite",
     "Trace",
     "__version__",
     "instance_method",
@@ -167,15 +169,12 @@ class Memcached(Cache):
     def _owe(self, keys: Iterable[Any], version: Any = None) -> None: ...
     def _connections(self) -> tuple[int, int]: ...
 
-class Files(Cache):
-    """The verbs that the class of files has. Of no use alone.
+class PersistentCache(Cache):
+    """The verbs that caches have whose entries survive the process. Of no use alone.
 
     Those that begin with ``_a`` hand out a future of the running loop.
     """
 
-    def _open_files(
-        self, path: str, max_bytes: int | None, level: int, lock_limit: float
-    ) -> None: ...
     def _aget(self, key: Any, default: Any = None, version: Any = None) -> Future[Any]: ...
     def _aset(
         self, key: Any, value: Any, timeout: Any = ..., version: Any = None
@@ -193,6 +192,42 @@ class Files(Cache):
     ) -> Future[list[Any]]: ...
     def _adelete_many(self, keys: Iterable[Any], version: Any = None) -> Future[None]: ...
     def _aclear(self) -> Future[None]: ...
+
+class Files(PersistentCache):
+    """The verbs that the class of files has. Of no use alone."""
+
+    def _open_files(
+        self, path: str, max_bytes: int | None, level: int, lock_limit: float
+    ) -> None: ...
+
+class Sqlite(PersistentCache):
+    """The verbs that the class of the embedded store has. Of no use alone."""
+
+    def _open_sqlite(
+        self, path: str, max_bytes: int, eviction: str, synchronous: str, lock_limit: float
+    ) -> None: ...
+    def expire(self) -> int:
+        """Remove every entry whose time is over; how many."""
+
+    def check(self) -> list[str]:
+        """Look through the whole file; what is wrong with it, in words. An empty list: nothing is."""
+
+    def repair(self) -> list[str]:
+        """Mend what ``check`` finds; what was done, in words.
+
+        A damaged file is set aside under another name, and an empty one takes its place.
+        """
+
+    def compact(self) -> None:
+        """Give the space of what was removed back to the file system. Nobody else can write meanwhile."""
+
+    def volume(self) -> int:
+        """Bytes that the file and its log have on the disk."""
+
+    def _aexpire(self) -> Future[int]: ...
+    def _acheck(self) -> Future[list[str]]: ...
+    def _arepair(self) -> Future[list[str]]: ...
+    def _acompact(self) -> Future[None]: ...
 
 @final
 class Link:

@@ -30,8 +30,8 @@ pub(crate) enum Backend {
     Remote(Arc<Wire>),
     /// Its verbs are those of `memcached::Memcached`.
     Memcached(Arc<Fleet>),
-    /// Its verbs are those of `files::Files`.
-    Files(Arc<hotclub::backend::file::Store>),
+    /// Its verbs are those of `persistent::PersistentCache`.
+    Persistent(Arc<dyn crate::persistent::Persistent>),
 }
 
 /// The verbs that the classes of `hotclub.django` share. Made by them; of no use alone.
@@ -130,7 +130,7 @@ impl Cache {
             Backend::Memory(store) => Backend::Memory(store.clone()),
             Backend::Remote(wire) => Backend::Remote(wire.clone()),
             Backend::Memcached(fleet) => Backend::Memcached(fleet.clone()),
-            Backend::Files(store) => Backend::Files(store.clone()),
+            Backend::Persistent(store) => Backend::Persistent(store.clone()),
         }));
         Ok(())
     }
@@ -351,7 +351,7 @@ impl Cache {
     /// The counters of the store behind this cache, since it was made, in this process.
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let stats = match slf.get().backend()? {
-            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Files(_) => {
+            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Persistent(_) => {
                 hotclub::Stats::default()
             }
             Backend::Memory(store) => store.stats(),

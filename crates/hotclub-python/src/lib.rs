@@ -9,7 +9,6 @@ mod bell;
 mod cache;
 mod codec;
 mod door;
-mod files;
 mod held;
 mod incr;
 mod key;
@@ -17,6 +16,7 @@ mod life;
 mod memcached;
 mod method;
 mod names;
+mod persistent;
 mod remote;
 mod settings;
 mod stores;
@@ -45,9 +45,9 @@ mod _hotclub {
     #[pymodule_export]
     use super::cache::Cache;
     #[pymodule_export]
-    use super::files::Files;
-    #[pymodule_export]
     use super::memcached::{Memcached, MemcachedLink};
+    #[pymodule_export]
+    use super::persistent::{Files, PersistentCache, Sqlite};
     #[pymodule_export]
     use super::remote::{Link, Remote};
     #[pymodule_export]

@@ -104,7 +104,7 @@ impl Cache {
         let mut full = FullKey::new();
         full_key(slf, &settings, key, version, &mut full)?;
         match slf.get().backend()? {
-            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Files(_) => Ok(false),
+            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Persistent(_) => Ok(false),
             Backend::Memory(store) => Ok(store.remove(full.as_bytes()) != Was::Missing),
         }
     }
@@ -118,7 +118,7 @@ impl Cache {
         let mut full = FullKey::new();
         full_key(slf, &settings, key, version, &mut full)?;
         match slf.get().backend()? {
-            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Files(_) => Ok(false),
+            Backend::Dummy | Backend::Remote(_) | Backend::Memcached(_) | Backend::Persistent(_) => Ok(false),
             Backend::Memory(store) => Ok(store.contains(full.as_bytes())),
         }
     }

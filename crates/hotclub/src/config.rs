@@ -159,7 +159,7 @@ impl Options {
 }
 
 /// Reads a number of bytes: `1048576`, `64MiB`, `64 mb` (binary units either way), `1GiB`.
-#[cfg(any(test, feature = "memory", feature = "file"))]
+#[cfg(any(test, feature = "memory", feature = "file", feature = "sqlite"))]
 pub(crate) fn parse_bytes(name: &str, text: &str) -> Result<usize> {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());

@@ -55,6 +55,8 @@ impl Default for Registry {
         registry.register(crate::backend::memcached::ROOM);
         #[cfg(feature = "redis-blocking")]
         registry.register(crate::backend::redis::ROOM);
+        #[cfg(feature = "sqlite")]
+        registry.register(crate::backend::database::SQLITE);
         registry
     }
 }

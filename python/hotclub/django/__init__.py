@@ -14,6 +14,7 @@ from hotclub.django.files import FileBasedCache
 from hotclub.django.memcached import MemcachedCache, PyLibMCCache, PyMemcacheCache
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_extras import get_redis_connection
+from hotclub.django.sqlite import SQLiteCache
 
 # A first verb that imported something could leave the child of a fork waiting for an import lock for ever.
 _hotclub.warm()
@@ -27,5 +28,6 @@ __all__ = [
     "PyLibMCCache",
     "PyMemcacheCache",
     "RedisCache",
+    "SQLiteCache",
     "get_redis_connection",
 ]

@@ -82,30 +82,90 @@ FILE_OPTIONS = {
 }
 
 
-def file_options(params: dict[str, Any]) -> FileOptions:
-    """Read our own options; wrong ones raise ImproperlyConfigured."""
-    options = params.get("OPTIONS") or {}
+#: Every option of the embedded store, with what it must be.
+SQLITE_OPTIONS = {
+    "MAX_ENTRIES": "a whole number",
+    "CULL_FREQUENCY": "a whole number",
+    "MAX_BYTES": 'a whole number above 0, or text like "64MiB"',
+    "EVICTION": 'one of "use", "age", "never"',
+    "SYNCHRONOUS": 'one of "off", "normal", "full"',
+    "LOCK_LIMIT": "a number of seconds above 0 and up to a day",
+}
+_SQLITE_WORDS = {
+    # diskcache's words mean the same.
+    "EVICTION": ("use", "age", "never", "least-recently-used", "least-recently-stored", "none"),
+    "SYNCHRONOUS": ("off", "normal", "full"),
+}
 
-    def refuse(name: str) -> ImproperlyConfigured:
+
+@dataclass(frozen=True, slots=True)
+class SQLiteOptions:
+    """What the embedded store needs beside Django's own options."""
+
+    max_bytes: int
+    eviction: str
+    synchronous: str
+    lock_limit: float
+    max_entries_given: bool
+
+
+class _Given:
+    """OPTIONS of one class, of which each is read once; wrong ones raise ImproperlyConfigured."""
+
+    def __init__(self, cache: str, params: dict[str, Any], known: dict[str, str]) -> None:
+        self.options = params.get("OPTIONS") or {}
+        self.known = known
+        for name in self.options:
+            if name not in known:
+                raise ImproperlyConfigured(
+                    f"hotclub: {cache} has no option {name!r}; known are {', '.join(known)}"
+                )
+
+    def refuse(self, name: str) -> ImproperlyConfigured:
         return ImproperlyConfigured(
-            f"hotclub: OPTIONS[{name!r}] must be {FILE_OPTIONS[name]}, not {options[name]!r}"
+            f"hotclub: OPTIONS[{name!r}] must be {self.known[name]}, not {self.options[name]!r}"
         )
 
-    for name in options:
-        if name not in FILE_OPTIONS:
-            known = ", ".join(FILE_OPTIONS)
-            raise ImproperlyConfigured(
-                f"hotclub: FileBasedCache has no option {name!r}; known are {known}"
-            )
-    max_bytes = None
-    if options.get("MAX_BYTES") is not None:
-        max_bytes = parse_bytes(options["MAX_BYTES"])
-        if max_bytes is None:
-            raise refuse("MAX_BYTES")
-    level = options.get("LEVEL", 6)
-    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 9:
-        raise refuse("LEVEL")
-    limit = options.get("LOCK_LIMIT", 2.0)
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= 86_400:
-        raise refuse("LOCK_LIMIT")
-    return FileOptions(max_bytes, level, float(limit))
+    def bytes(self, name: str) -> int | None:
+        if self.options.get(name) is None:
+            return None
+        number = parse_bytes(self.options[name])
+        if number is None:
+            raise self.refuse(name)
+        return number
+
+    def level(self, name: str, default: int) -> int:
+        level = self.options.get(name, default)
+        if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 9:
+            raise self.refuse(name)
+        return level
+
+    def limit(self, name: str, default: float) -> float:
+        limit = self.options.get(name, default)
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= 86_400:
+            raise self.refuse(name)
+        return float(limit)
+
+    def word(self, name: str, default: str, words: tuple[str, ...]) -> str:
+        word = self.options.get(name, default)
+        if not isinstance(word, str) or word.lower() not in words:
+            raise self.refuse(name)
+        return word.lower()
+
+
+def file_options(params: dict[str, Any]) -> FileOptions:
+    """Read the options of files."""
+    given = _Given("FileBasedCache", params, FILE_OPTIONS)
+    return FileOptions(given.bytes("MAX_BYTES"), given.level("LEVEL", 6), given.limit("LOCK_LIMIT", 2.0))
+
+
+def sqlite_options(params: dict[str, Any]) -> SQLiteOptions:
+    """Read the options of the embedded store."""
+    given = _Given("SQLiteCache", params, SQLITE_OPTIONS)
+    return SQLiteOptions(
+        max_bytes=given.bytes("MAX_BYTES") or 2**30,
+        eviction=given.word("EVICTION", "use", _SQLITE_WORDS["EVICTION"]),
+        synchronous=given.word("SYNCHRONOUS", "normal", _SQLITE_WORDS["SYNCHRONOUS"]),
+        lock_limit=given.limit("LOCK_LIMIT", 2.0),
+        max_entries_given="max_entries" in params or "MAX_ENTRIES" in given.options,
+    )

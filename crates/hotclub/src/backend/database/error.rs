@@ -3,7 +3,7 @@ use crate::error::{Error, ErrorKind};
 
 /// What went wrong, and where.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(super) struct Problem {
     kind: ErrorKind,
     /// The file, or the server and its database; never a password.
     place: String,
@@ -20,7 +20,7 @@ impl Problem {
     }
 
     /// The error of this verb.
-    pub(crate) fn into_error(self, backend: &'static str, verb: &'static str) -> Error {
+    pub(super) fn into_error(self, backend: &'static str, verb: &'static str) -> Error {
         Error::new(self.kind, self.message).at(backend, verb).in_place(self.place)
     }
 }

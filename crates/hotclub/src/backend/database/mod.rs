@@ -9,11 +9,10 @@
 mod error;
 mod layout;
 mod row;
-#[cfg(any())]
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-#[cfg(any())]
+#[cfg(feature = "sqlite")]
 pub(crate) use sqlite::ROOM as SQLITE;
 
-pub(crate) use error::Problem;
 pub use layout::Layout;

@@ -2,7 +2,6 @@
 //! as digits. What other codecs wrote has one byte in front that says so, put there above.
 use super::config::FileConfig;
 use super::error::Problem;
-use crate::threads::future;
 use super::store::{Found, Store, Write};
 use crate::backend::{
     Backend, Capability, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions, Shared, Stamp,
@@ -15,6 +14,7 @@ use crate::entry::{Entry, Flags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Room;
 use crate::stats::Stats;
+use crate::threads::future;
 use crate::timeout::Life;
 use ::url::Url;
 use bytes::Bytes;

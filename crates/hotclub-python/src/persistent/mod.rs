@@ -1,70 +1,81 @@
-//! Files for Django: the verbs through both doors. In loops they are done by a few threads of the process.
+//! Caches whose entries survive the process, on this machine's disk: the verbs through both doors. In loops they are
+//! done by a few threads of the process. What a store of them does is `store.rs`; each kind has a file beside it.
 mod call;
+mod file;
+mod sqlite;
+mod store;
 mod verbs;
 
 use crate::cache::{Backend, Cache};
 use crate::life::Given;
 use crate::trace::{Told, action, later, later_quietly, repr, stored, traced};
 use call::{Call, Door};
-use hotclub::backend::file::{FileConfig, Store};
+pub(crate) use file::Files;
 use hotclub::trace::is_on;
-use pyo3::exceptions::PyValueError;
+use hotclub_net::locks::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+pub(crate) use sqlite::Sqlite;
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+pub(crate) use store::Persistent;
 
 type Maybe<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
-/// The stores of this process by directory and options: shared by all cache objects, kept when they go.
-static STORES: Mutex<BTreeMap<String, Arc<Store>>> = Mutex::new(BTreeMap::new());
+/// The stores of this process by what they are told: shared by all cache objects, kept when they go.
+static STORES: Mutex<BTreeMap<String, Arc<dyn Persistent>>> = Mutex::new(BTreeMap::new());
 
-/// The verbs that the class of files has. Made by it; of no use alone.
+/// The verbs that caches have whose entries survive the process. Made by their classes; of no use alone.
 #[pyclass(extends = Cache, subclass, frozen, module = "hotclub._hotclub")]
-pub(crate) struct Files;
+pub(crate) struct PersistentCache;
+
+impl PersistentCache {
+    /// Puts an object before a store, which is made if no other object has it.
+    fn open<S: Persistent + 'static>(
+        slf: &Bound<'_, Self>,
+        name: String,
+        make: impl FnOnce() -> hotclub::Result<S>,
+    ) -> PyResult<()> {
+        let name = format!("{}: {name}", std::any::type_name::<S>());
+        // Short: a lookup, and once the making of a store, which opens nothing yet.
+        let mut stores = STORES.lock();
+        let store = match stores.get(&name) {
+            Some(store) => store.clone(),
+            None => {
+                let made = make().map_err(|error| PyValueError::new_err(error.message().to_owned()))?;
+                let store: Arc<dyn Persistent> = Arc::new(made);
+                stores.insert(name, store.clone());
+                store
+            }
+        };
+        drop(stores);
+        slf.as_super().get().put_backend(Backend::Persistent(store));
+        Ok(())
+    }
+
+    /// The store of this object, which is of a known kind.
+    fn store<S: Persistent + 'static>(slf: &Bound<'_, Self>) -> PyResult<Arc<S>> {
+        let Backend::Persistent(store) = slf.as_super().get().backend()? else {
+            return Err(PyRuntimeError::new_err("this cache is not one whose entries survive"));
+        };
+        let store: Arc<dyn Any + Send + Sync> = store.clone();
+        store.downcast().map_err(|_| PyRuntimeError::new_err("this cache has a store of another kind"))
+    }
+}
 
 /// Each verb twice: for the blocking door, and with `_a` in front for event loops.
 #[pymethods]
-impl Files {
+impl PersistentCache {
     #[new]
     #[pyo3(signature = (*_arguments, **_keywords))]
     fn new(
         _arguments: &Bound<'_, PyTuple>,
         _keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(Cache::bare()).add_subclass(Files)
-    }
-
-    /// Puts this object before a directory. Raises ValueError, in words, for what cannot be followed.
-    fn _open_files(
-        slf: &Bound<'_, Self>,
-        path: PathBuf,
-        max_bytes: Option<u64>,
-        level: u32,
-        lock_limit: f64,
-    ) -> PyResult<()> {
-        let wrong = |error: hotclub::Error| PyValueError::new_err(error.message().to_owned());
-        let mut config = FileConfig::new(path);
-        (config.max_bytes, config.level) = (max_bytes, level);
-        config.lock_limit = Duration::try_from_secs_f64(lock_limit)
-            .map_err(|error| PyValueError::new_err(format!("LOCK_LIMIT: {error}")))?;
-        let name = format!("{config:?}");
-        // Short: a lookup, and once the making of a store, which opens nothing yet.
-        let mut stores = STORES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let store = match stores.get(&name) {
-            Some(store) => store.clone(),
-            None => {
-                let store = Arc::new(Store::new(config).map_err(wrong)?);
-                stores.insert(name, store.clone());
-                store
-            }
-        };
-        drop(stores);
-        slf.as_super().get().put_backend(Backend::Files(store));
-        Ok(())
+        PyClassInitializer::from(Cache::bare()).add_subclass(PersistentCache)
     }
 
     #[pyo3(
@@ -312,7 +323,7 @@ impl Files {
         crate::trace::later_get(slf, &action("get", key), future, missing, default)
     }
 
-    /// Remove every entry of the directory, whoever wrote it, and nothing else.
+    /// Remove every entry of the store, whoever wrote it, and nothing else.
     fn clear<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
         let verb = || Call::new(slf, None)?.clear(Door::Blocking);
         told(slf, || "clear()".to_owned(), verb, |_| Told::Set("all removed".into()))
@@ -326,6 +337,7 @@ impl Files {
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let store = Call::new(slf, None)?.store.clone();
         let stats = slf.py().detach(|| store.stats());
+        let stats = stats.map_err(|error| call::exception(slf.py(), &error, store.name()))?;
         let dict = PyDict::new(slf.py());
         for (name, count) in stats.rows() {
             dict.set_item(name, count)?;
@@ -337,7 +349,7 @@ impl Files {
 /// A verb as a step of the execution table, if one is being recorded.
 #[inline]
 fn told<'py>(
-    slf: &Bound<'py, Files>,
+    slf: &Bound<'py, PersistentCache>,
     action: impl FnOnce() -> String,
     verb: impl FnOnce() -> Object<'py>,
     tell: impl FnOnce(&Bound<'py, PyAny>) -> Told,
@@ -348,7 +360,7 @@ fn told<'py>(
 /// The same for a verb whose answer is on its way: the row is written when it is there.
 #[inline]
 fn told_later<'py>(
-    slf: &Bound<'py, Files>,
+    slf: &Bound<'py, PersistentCache>,
     action: impl FnOnce() -> String,
     kind: &str,
     future: Object<'py>,
@@ -359,7 +371,7 @@ fn told_later<'py>(
 /// The same where the caller does not hear what the table does.
 #[inline]
 fn told_quietly_later<'py>(
-    slf: &Bound<'py, Files>,
+    slf: &Bound<'py, PersistentCache>,
     action: impl FnOnce() -> String,
     kind: &str,
     future: Object<'py>,
@@ -368,17 +380,17 @@ fn told_quietly_later<'py>(
 }
 
 /// The same, if a table is being recorded.
-fn told_write<'py>(slf: &Bound<'py, Files>, timeout: &Given<'py>) -> String {
+fn told_write<'py>(slf: &Bound<'py, PersistentCache>, timeout: &Given<'py>) -> String {
     if is_on() { written(slf, timeout) } else { String::new() }
 }
 
 /// What a write with this timeout does. A timeout that is none was an error before.
-fn written<'py>(slf: &Bound<'py, Files>, timeout: &Given<'py>) -> String {
+fn written<'py>(slf: &Bound<'py, PersistentCache>, timeout: &Given<'py>) -> String {
     let life = || crate::life::life(slf.as_super(), &*Cache::settings(slf.as_super())?, timeout);
     life().map_or_else(|_| String::new(), stored)
 }
 
-fn tell_stored<'py>(slf: &Bound<'py, Files>, timeout: &Given<'py>) -> Told {
+fn tell_stored<'py>(slf: &Bound<'py, PersistentCache>, timeout: &Given<'py>) -> Told {
     Told::Set(written(slf, timeout))
 }
 

@@ -1,19 +1,17 @@
 //! Each verb once: what is done in the store, and what the answer is to the caller.
 use super::Object;
 use super::call::{Call, Door, exception};
+use super::store::{Added, Item, Persistent, Write};
 use crate::bell::{self, Finish};
 use crate::codec::sized_dict;
 use crate::life::{Given, life};
 use crate::memcached::each_pair;
-use crate::remote::pickled;
-use hotclub::Life;
 use hotclub::backend::Condition;
-use hotclub::backend::file::{Found, Problem, Store, Write};
-use hotclub::threads;
+use hotclub::{Life, threads};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList, PyString};
+use pyo3::types::{PyBool, PyInt, PyList, PyString};
 use std::sync::Arc;
 
 fn truth(py: Python<'_>, value: bool) -> PyResult<Bound<'_, PyAny>> {
@@ -29,14 +27,20 @@ impl<'py> Call<'_, 'py> {
         let full = self.key(key)?;
         self.carry(
             door,
-            "get",
             move |store| store.get(&full),
-            |py, found| match (found, default) {
-                (Some(found), _) => pickled::load(py, &found.value),
+            |py, store, found| match (found, default) {
+                (Some(found), _) => store.load(py, &found.value, found.flags),
                 (None, Some(default)) => Ok(default.into_bound(py)),
                 (None, None) => none(py),
             },
         )
+    }
+
+    fn item(&self, key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<Item> {
+        let key = self.key(key)?;
+        let mut bytes = Vec::new();
+        let flags = self.store.dump(value, &mut bytes)?;
+        Ok(Item { key, value: bytes, flags })
     }
 
     fn write(&self, timeout: &Given<'py>, condition: Condition) -> PyResult<Write> {
@@ -51,11 +55,9 @@ impl<'py> Call<'_, 'py> {
         value: &Bound<'py, PyAny>,
         timeout: &Given<'py>,
     ) -> Object<'py> {
-        let full = self.key(key)?;
-        let mut bytes = Vec::new();
-        pickled::dump(value, &mut bytes)?;
+        let item = self.item(key, value)?;
         let write = self.write(timeout, Condition::Always)?;
-        self.carry(door, "set", move |store| store.set(&full, &bytes, write), |py, _| none(py))
+        self.carry(door, move |store| store.set(&item, write), |py, _, _| none(py))
     }
 
     pub(super) fn add(
@@ -65,33 +67,26 @@ impl<'py> Call<'_, 'py> {
         value: &Bound<'py, PyAny>,
         timeout: &Given<'py>,
     ) -> Object<'py> {
-        let full = self.key(key)?;
-        let mut bytes = Vec::new();
-        pickled::dump(value, &mut bytes)?;
+        let item = self.item(key, value)?;
         let write = self.write(timeout, Condition::IfAbsent)?;
-        self.carry(door, "add", move |store| store.set(&full, &bytes, write), truth)
+        self.carry(door, move |store| store.set(&item, write), |py, _, added| truth(py, added))
     }
 
     pub(super) fn touch(&self, door: Door, key: &Bound<'py, PyAny>, timeout: &Given<'py>) -> Object<'py> {
         let full = self.key(key)?;
         let life: Life = life(self.cache, &self.settings, timeout)?;
-        self.carry(door, "touch", move |store| store.touch(&full, life), truth)
+        self.carry(door, move |store| store.touch(&full, life), |py, _, touched| truth(py, touched))
     }
 
-    /// True also for an entry whose time is over and that was not taken out yet, as in Django.
+    /// Of files, true also for an entry whose time is over and that was not taken out yet, as in Django.
     pub(super) fn delete(&self, door: Door, key: &Bound<'py, PyAny>) -> Object<'py> {
         let full = self.key(key)?;
-        self.carry(
-            door,
-            "delete",
-            move |store| store.delete(&full),
-            |py, (was_there, _)| truth(py, was_there),
-        )
+        self.carry(door, move |store| store.delete(&full), |py, _, was_there| truth(py, was_there))
     }
 
     pub(super) fn has_key(&self, door: Door, key: &Bound<'py, PyAny>) -> Object<'py> {
         let full = self.key(key)?;
-        self.carry(door, "has_key", move |store| store.has(&full), truth)
+        self.carry(door, move |store| store.has(&full), |py, _, is_there| truth(py, is_there))
     }
 
     /// Python adds: whatever can be added is. What was read is written over only if it is still there.
@@ -127,14 +122,12 @@ impl<'py> Call<'_, 'py> {
             full.push(self.key(&key)?);
             typed.push(key.unbind());
         }
-        let read = move |store: &Store| -> Result<Vec<Option<Found>>, Problem> {
-            full.iter().map(|key| store.get(key)).collect()
-        };
-        self.carry(door, "get_many", read, |py, found| {
+        let read = move |store: &dyn Persistent| store.get_many(&full);
+        self.carry(door, read, |py, store, found| {
             let dict = sized_dict(py, found.iter().flatten().count())?;
             for (key, found) in typed.into_iter().zip(found) {
                 if let Some(found) = found {
-                    dict.set_item(key, pickled::load(py, &found.value)?)?;
+                    dict.set_item(key, store.load(py, &found.value, found.flags)?)?;
                 }
             }
             Ok(dict.into_any())
@@ -142,42 +135,38 @@ impl<'py> Call<'_, 'py> {
     }
 
     pub(super) fn set_many(&self, door: Door, data: &Bound<'py, PyAny>, timeout: &Given<'py>) -> Object<'py> {
-        let mut items = Vec::new();
+        let (mut items, mut typed) = (Vec::new(), Vec::new());
         each_pair(data, |key, value| {
-            let mut bytes = Vec::new();
-            let full = self.key(&key)?;
-            pickled::dump(&value, &mut bytes)?;
-            items.push((full, bytes));
+            items.push(self.item(&key, &value)?);
+            typed.push(key.unbind());
             Ok(())
         })?;
         let write = match items.is_empty() {
             true => Write { life: Life::Never, condition: Condition::Always, limit: None },
             false => self.write(timeout, Condition::Always)?,
         };
-        let put = move |store: &Store| {
-            items.iter().try_for_each(|(key, value)| store.set(key, value, write).map(drop))
-        };
-        self.carry(door, "set_many", put, |py, ()| Ok(PyList::empty(py).into_any()))
+        let put = move |store: &dyn Persistent| store.set_many(&items, write);
+        self.carry(door, put, |py, _, written| {
+            let failed = typed.into_iter().zip(written).filter(|(_, written)| !written);
+            Ok(PyList::new(py, failed.map(|(key, _)| key).collect::<Vec<_>>())?.into_any())
+        })
     }
 
     /// How many there were, if that is to be `counted`.
     pub(super) fn delete_many(&self, door: Door, keys: &Bound<'py, PyAny>, counted: bool) -> Object<'py> {
         let full: Vec<String> = keys.try_iter()?.map(|key| self.key(&key?)).collect::<PyResult<_>>()?;
-        let remove = move |store: &Store| -> Result<u64, Problem> {
-            full.iter().try_fold(0, |count, key| Ok(count + u64::from(store.delete(key)?.0)))
-        };
+        let remove = move |store: &dyn Persistent| store.delete_many(&full);
         self.carry(
             door,
-            "delete_many",
             remove,
-            move |py, count| {
+            move |py, _, count| {
                 if counted { count.into_bound_py_any(py) } else { none(py) }
             },
         )
     }
 
     pub(super) fn clear(&self, door: Door) -> Object<'py> {
-        self.carry(door, "clear", Store::clear, |py, ()| none(py))
+        self.carry(door, |store| store.clear(), |py, _, ()| none(py))
     }
 }
 
@@ -193,24 +182,31 @@ const TRIALS: usize = 1000;
 
 fn add_until_it_holds(
     py: Python<'_>,
-    store: &Arc<Store>,
+    store: &Arc<dyn Persistent>,
     full: &str,
     named: &Bound<'_, PyAny>,
     delta: &Bound<'_, PyAny>,
 ) -> PyResult<Py<PyAny>> {
+    let told = |error: hotclub::Error| exception(py, &error, store.name());
+    if let Ok(whole) = delta.cast_exact::<PyInt>()
+        && let Ok(whole) = whole.extract::<i64>()
+    {
+        match py.detach(|| store.add(full, whole)).map_err(told)? {
+            Added::Sum(sum) => return sum.into_py_any(py),
+            Added::Missing => return Err(not_found(py, named)?),
+            Added::Other => {}
+        }
+    }
     for _ in 0..TRIALS {
-        let found = py.detach(|| store.peek(full)).map_err(|problem| exception(py, "incr", problem))?;
-        let Some(found) = found else {
+        let Some(found) = py.detach(|| store.peek(full)).map_err(told)? else {
             return Err(not_found(py, named)?);
         };
-        let sum = pickled::load(py, &found.value)?.add(delta)?;
+        let sum = store.load(py, &found.value, found.flags)?.add(delta)?;
         let mut bytes = Vec::new();
-        pickled::dump(&sum, &mut bytes)?;
-        let held = py.detach(|| store.replace(full, &found, &bytes));
-        if held.map_err(|problem| exception(py, "incr", problem))? {
+        let flags = store.dump(&sum, &mut bytes)?;
+        if py.detach(|| store.replace(full, &found, &bytes, flags)).map_err(told)? {
             return Ok(sum.unbind());
         }
     }
-    let problem = Problem::Locked(store.config().path.clone(), store.config().lock_limit);
-    Err(exception(py, "incr", problem))
+    Err(told(store.too_busy()))
 }

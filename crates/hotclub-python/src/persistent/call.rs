@@ -1,10 +1,11 @@
 //! What a verb on files has at hand, and the two ways to have it done.
-use super::{Files, Maybe, Object};
+use super::store::Persistent;
+use super::{Maybe, Object, PersistentCache};
 use crate::bell::{self, Finish};
 use crate::cache::{Backend, Cache, Current};
 use crate::key::{FullKey, full_key};
 use crate::names::name;
-use hotclub::backend::file::{Problem, Store};
+use hotclub::Error;
 use hotclub::threads;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -19,16 +20,16 @@ pub(super) enum Door {
 
 pub(super) struct Call<'a, 'py> {
     pub(super) cache: &'a Bound<'py, Cache>,
-    pub(super) store: &'a Arc<Store>,
+    pub(super) store: &'a Arc<dyn Persistent>,
     pub(super) settings: Current,
     version: Maybe<'a, 'py>,
 }
 
 impl<'a, 'py> Call<'a, 'py> {
-    pub(super) fn new(slf: &'a Bound<'py, Files>, version: Maybe<'a, 'py>) -> PyResult<Self> {
+    pub(super) fn new(slf: &'a Bound<'py, PersistentCache>, version: Maybe<'a, 'py>) -> PyResult<Self> {
         let cache = slf.as_super();
-        let Backend::Files(store) = cache.get().backend()? else {
-            return Err(PyRuntimeError::new_err("this cache is not one of files"));
+        let Backend::Persistent(store) = cache.get().backend()? else {
+            return Err(PyRuntimeError::new_err("this cache is not one whose entries survive"));
         };
         Ok(Call { cache, store, settings: Cache::settings(cache)?, version })
     }
@@ -56,23 +57,39 @@ impl<'a, 'py> Call<'a, 'py> {
     pub(super) fn carry<T: Send + 'static>(
         &self,
         door: Door,
-        verb: &'static str,
-        work: impl FnOnce(&Store) -> Result<T, Problem> + Send + 'static,
+        work: impl FnOnce(&dyn Persistent) -> hotclub::Result<T> + Send + 'static,
+        finish: impl for<'p> FnOnce(Python<'p>, &dyn Persistent, T) -> PyResult<Bound<'p, PyAny>> + Send + 'static,
+    ) -> Object<'py> {
+        let store = self.store.clone();
+        let of = store.clone();
+        door.carry(
+            self.py(),
+            move || work(&*store),
+            self.store.name(),
+            move |py, done| finish(py, &*of, done),
+        )
+    }
+}
+
+impl Door {
+    /// Does `work` without the GIL, here or in a thread; `finish` makes an object of what comes of it.
+    pub(super) fn carry<'py, T: Send + 'static>(
+        self,
+        py: Python<'py>,
+        work: impl FnOnce() -> hotclub::Result<T> + Send + 'static,
+        name: &'static str,
         finish: impl for<'p> FnOnce(Python<'p>, T) -> PyResult<Bound<'p, PyAny>> + Send + 'static,
     ) -> Object<'py> {
-        let py = self.py();
-        match door {
+        match self {
             Door::Blocking => {
-                let store = &**self.store;
-                let done = py.detach(move || work(store));
-                finish(py, done.map_err(|problem| exception(py, verb, problem))?)
+                let done = py.detach(work);
+                finish(py, done.map_err(|error| exception(py, &error, name))?)
             }
             Door::Loop => {
-                let store = self.store.clone();
                 let work = move || -> Finish {
-                    let done = work(&store);
+                    let done = work();
                     Box::new(move |py| {
-                        let done = done.map_err(|problem| exception(py, verb, problem))?;
+                        let done = done.map_err(|error| exception(py, &error, name))?;
                         finish(py, done).map(Bound::unbind)
                     })
                 };
@@ -83,6 +100,6 @@ impl<'a, 'py> Call<'a, 'py> {
 }
 
 #[cold]
-pub(super) fn exception(py: Python<'_>, verb: &'static str, problem: Problem) -> PyErr {
-    crate::remote::errors::exception(py, &problem.into_error(verb), "file")
+pub(super) fn exception(py: Python<'_>, error: &Error, name: &str) -> PyErr {
+    crate::remote::errors::exception(py, error, name)
 }

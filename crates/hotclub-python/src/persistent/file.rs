@@ -1,0 +1,132 @@
+//! Files for Django: pickles, as its own class has them.
+use super::PersistentCache;
+use super::store::{Item, Kept, Persistent, Write};
+use crate::cache::Cache;
+use crate::remote::pickled;
+use hotclub::backend::file::{self, FileConfig, Found, Problem, Store};
+use hotclub::{Error, Flags, Life, Result, Stats};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The verbs that the class of files has. Made by it; of no use alone.
+#[pyclass(extends = PersistentCache, subclass, frozen, module = "hotclub._hotclub")]
+pub(crate) struct Files;
+
+#[pymethods]
+impl Files {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(
+        _arguments: &Bound<'_, PyTuple>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(Cache::bare()).add_subclass(PersistentCache).add_subclass(Files)
+    }
+
+    /// Puts this object before a directory. Raises ValueError, in words, for what cannot be followed.
+    fn _open_files(
+        slf: &Bound<'_, Self>,
+        path: PathBuf,
+        max_bytes: Option<u64>,
+        level: u32,
+        lock_limit: f64,
+    ) -> PyResult<()> {
+        let mut config = FileConfig::new(path);
+        (config.max_bytes, config.level) = (max_bytes, level);
+        config.lock_limit = Duration::try_from_secs_f64(lock_limit)
+            .map_err(|error| PyValueError::new_err(format!("LOCK_LIMIT: {error}")))?;
+        let name = format!("{config:?}");
+        PersistentCache::open(slf.as_super(), name, || Store::new(config))
+    }
+}
+
+fn told(verb: &'static str) -> impl Fn(Problem) -> Error {
+    move |problem| problem.into_error(verb)
+}
+
+fn kept(found: Found) -> Kept {
+    let deadline = found.expiry.map(f64::to_bits);
+    Kept { value: found.value, flags: Flags::PICKLE, deadline, cas: Some(found.cas) }
+}
+
+fn write(write: Write) -> file::Write {
+    file::Write { life: write.life, condition: write.condition, limit: write.limit }
+}
+
+impl Persistent for Store {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn dump(&self, value: &Bound<'_, PyAny>, to: &mut Vec<u8>) -> PyResult<Flags> {
+        pickled::dump(value, to)?;
+        Ok(Flags::PICKLE)
+    }
+
+    fn load<'py>(&self, py: Python<'py>, value: &[u8], _flags: Flags) -> PyResult<Bound<'py, PyAny>> {
+        pickled::load(py, value)
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Kept>> {
+        Ok(Store::get(self, key).map_err(told("get"))?.map(kept))
+    }
+
+    fn peek(&self, key: &str) -> Result<Option<Kept>> {
+        Ok(Store::peek(self, key).map_err(told("get"))?.map(kept))
+    }
+
+    fn has(&self, key: &str) -> Result<bool> {
+        Store::has(self, key).map_err(told("has_key"))
+    }
+
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Kept>>> {
+        let get = |key: &String| Ok(Store::get(self, key).map_err(told("get_many"))?.map(kept));
+        keys.iter().map(get).collect()
+    }
+
+    fn set(&self, item: &Item, how: Write) -> Result<bool> {
+        Store::set(self, &item.key, &item.value, write(how)).map_err(told("set"))
+    }
+
+    fn set_many(&self, items: &[Item], how: Write) -> Result<Vec<bool>> {
+        let set =
+            |item: &Item| Store::set(self, &item.key, &item.value, write(how)).map_err(told("set_many"));
+        items.iter().map(set).collect()
+    }
+
+    fn touch(&self, key: &str, life: Life) -> Result<bool> {
+        Store::touch(self, key, life).map_err(told("touch"))
+    }
+
+    fn delete(&self, key: &str) -> Result<bool> {
+        Ok(Store::delete(self, key).map_err(told("delete"))?.0)
+    }
+
+    fn delete_many(&self, keys: &[String]) -> Result<u64> {
+        keys.iter().try_fold(0, |count, key| {
+            Ok(count + u64::from(Store::delete(self, key).map_err(told("delete_many"))?.0))
+        })
+    }
+
+    fn replace(&self, key: &str, read: &Kept, value: &[u8], _flags: Flags) -> Result<bool> {
+        let expiry = read.deadline.map(f64::from_bits);
+        let found = Found { value: read.value.clone(), expiry, cas: read.cas.unwrap_or(0) };
+        Store::replace(self, key, &found, value).map_err(told("incr"))
+    }
+
+    fn clear(&self) -> Result<()> {
+        Store::clear(self).map_err(told("clear"))
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        Ok(Store::stats(self))
+    }
+
+    fn too_busy(&self) -> Error {
+        let config = self.config();
+        Problem::Locked(config.path.clone(), config.lock_limit).into_error("incr")
+    }
+}

@@ -1,0 +1,86 @@
+"""The embedded store: one SQLite file of its own, no server, not tied to Django's databases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.cache.backends.base import BaseCache
+from django.core.exceptions import ImproperlyConfigured
+
+from hotclub import _hotclub
+from hotclub.django.options import sqlite_options
+from hotclub.django.persistent import PersistentVerbs
+
+
+class SQLiteVerbs(PersistentVerbs, _hotclub.Sqlite, house=True):
+    """The verbs over the embedded store, and its upkeep for event loops."""
+
+    __slots__ = ()
+
+    async def aexpire(self) -> int:
+        """See ``expire``."""
+        return await self._aexpire()
+
+    async def acheck(self) -> list[str]:
+        """See ``check``."""
+        return await self._acheck()
+
+    async def arepair(self) -> list[str]:
+        """See ``repair``."""
+        return await self._arepair()
+
+    async def acompact(self) -> None:
+        """See ``compact``."""
+        await self._acompact()
+
+
+class SQLiteCache(SQLiteVerbs, BaseCache):
+    """Entries in one SQLite file that the processes of a machine share and that survives them.
+
+    ``LOCATION`` is the file; it must not be one of ``DATABASES``. OPTIONS: ``MAX_BYTES`` of keys and values
+    (``"1GiB"``); ``EVICTION``: ``"use"`` (the default: least recently used go first), ``"age"`` or
+    ``"never"``; ``SYNCHRONOUS``: ``"off"``, ``"normal"`` (the default) or ``"full"``; ``LOCK_LIMIT`` in
+    seconds (2); ``MAX_ENTRIES`` (no limit) and ``CULL_FREQUENCY`` (3).
+    """
+
+    def __init__(self, path: Any, params: dict[str, Any]) -> None:
+        options = sqlite_options(params)
+        super().__init__(params)
+        if not options.max_entries_given:
+            self._max_entries = None
+        if not os.fspath(path):
+            raise ImproperlyConfigured("hotclub: SQLiteCache needs a file as its LOCATION")
+        path = os.path.abspath(path)
+        for alias, name in databases():
+            if is_same(path, name):
+                raise ImproperlyConfigured(
+                    f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two copies of "
+                    "SQLite in one process break each other's locks: name another file, or use DatabaseCache"
+                )
+        try:
+            self._open_sqlite(
+                path, options.max_bytes, options.eviction, options.synchronous, options.lock_limit
+            )
+        except ValueError as error:
+            raise ImproperlyConfigured(f"hotclub: SQLiteCache at {path!r}: {error}") from error
+
+
+def databases() -> Iterator[tuple[str, str]]:
+    """Find the files of Django's databases, also those that tests use."""
+    if not settings.configured:
+        return
+    for alias, database in settings.DATABASES.items():
+        for name in (database.get("NAME"), (database.get("TEST") or {}).get("NAME")):
+            if name and isinstance(name, (str, os.PathLike)):
+                yield alias, os.fspath(name)
+
+
+def is_same(path: str, other: str) -> bool:
+    """Whether both name one file, which need not be there."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return os.path.realpath(path) == os.path.realpath(other)
