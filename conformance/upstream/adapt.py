@@ -8,8 +8,10 @@ from __future__ import annotations
 
 # mypy: disable-error-code="import-untyped,import-not-found"
 import importlib
+import os
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
@@ -27,15 +29,40 @@ def adapt_own_tests(plan: Plan, kind: Kind, target: type[Any]) -> list[str]:
     if plan.group not in ("own", "async") or plan.backend == kind.replaced:
         return []
     tests = importlib.import_module("cache.tests")
-    if kind.name == "file":
+    if kind.name in ("file", "sqlite"):
         del tests.FileBasedCacheTests.test_touch
-        return ["FileBasedCacheTests.test_touch: the common one, for its own mocks Python's clock"]
+        said = ["FileBasedCacheTests.test_touch: the common one, for its own mocks Python's clock"]
+        if kind.store == "database file":
+            _name_a_file(tests.FileBasedCacheTests, tests.FileBasedCachePathLibTests)
+            said.append("FileBasedCacheTests.mkdtemp: names a file in the directory that it makes")
+        return said
     if kind.name == "locmem" and not _shares_dicts(target):
         del tests.LocMemCacheTests.setUp
         return [
             "LocMemCacheTests.setUp: left out, the class has no `_cache` and `_expire_info` to share"
         ]
     return []
+
+
+def _name_a_file(*classes: Any) -> None:
+    """LOCATION is a file in the directory that a test makes, which goes when the test does."""
+    base = classes[0]
+
+    def named(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def mkdtemp(test: Any) -> Any:
+            directory = make(test)
+            return type(directory)(os.path.join(directory, "cache.db"))
+
+        return mkdtemp
+
+    def tear_down(test: Any) -> None:
+        super(base, test).tearDown()
+        shutil.rmtree(os.path.dirname(test.dirname))
+
+    makers = [(one, one.__dict__["mkdtemp"]) for one in classes]
+    for one, make in makers:
+        one.mkdtemp = named(make)
+    base.tearDown = tear_down
 
 
 def outsleep_the_server(plan: Plan, kind: Kind) -> list[str]:

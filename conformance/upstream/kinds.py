@@ -135,6 +135,7 @@ class Kind:
     expected: dict[str, Expected]
     own_exclusions: tuple[Exclusion, ...] = ()
     generic_exclusions: tuple[Exclusion, ...] = ()
+    apps_exclusions: tuple[Exclusion, ...] = ()
     derived: tuple[str, ...] = DERIVED
     base_classes: int = 1
     """How many of the own classes inherit `BaseCacheTests`; each lacks eight tests before Django 6.1."""
@@ -166,6 +167,7 @@ class Kind:
             "own": self.own_exclusions,
             "async": (*self.own_exclusions, SPECIALIZED),
             "generic": self.generic_exclusions,
+            "apps": self.apps_exclusions,
         }.get(group, ())
         return tuple(exclusion for exclusion in chosen if exclusion.since <= series)
 

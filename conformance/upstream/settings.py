@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from upstream.kinds import LOCMEM
 from upstream.plan import load_plan
 from upstream.table import KINDS
 
@@ -25,8 +26,11 @@ def _database(alias: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database("default"), "other": _database("other")}
-CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": KINDS[_plan.kind].replaced}}
-if _plan.locations:
+_kind = KINDS[_plan.kind]
+# Where a file is to be, Django's own class would make a directory, before ours takes its place.
+_is_file = _kind.store == "database file"
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": LOCMEM if _is_file else _kind.replaced}}
+if _plan.locations and not _is_file:
     CACHES["default"]["LOCATION"] = _plan.locations[0]
 SECRET_KEY = "for Django's tests only"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

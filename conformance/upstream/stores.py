@@ -29,6 +29,8 @@ def open_store(store: str, scratch: Path) -> Iterator[list[str]]:
     with ExitStack() as stack:
         if store == "folder":
             yield [str(scratch / f"store-{number}") for number in range(PLACES)]
+        elif store == "database file":
+            yield [str(scratch / f"store-{number}.db") for number in range(PLACES)]
         elif store == "table":
             yield [f"store {number}" for number in range(PLACES)]
         elif store == "redis":

@@ -25,6 +25,7 @@ MEMCACHED_GENERIC = (
 )
 FILE = ("FileBasedCacheTests", "FileBasedCachePathLibTests")
 DATABASE = ("DBCacheTests", "DBCacheWithTimeZoneTests")
+ISINSTANCE = "a check that asks for the class FileBasedCache"
 MOCKED_CLIENT = "mocks or inspects the client library"
 
 
@@ -109,6 +110,42 @@ KINDS = {
                 ),
             ),
             generic_exclusions=ALL_GENERIC,
+            base_classes=2,
+        ),
+        Kind(
+            # No class of Django's: a file of its own is judged as a directory of files is.
+            name="sqlite",
+            replaced="django.core.cache.backends.filebased.FileBasedCache",
+            own=tuple(f"cache.tests.{name}" for name in FILE),
+            store="database file",
+            expected={
+                "own": Expected(126),
+                "generic": Expected(82),
+                "apps": Expected(402),
+                "async": Expected(110),
+            },
+            own_exclusions=(
+                *per_class(
+                    FILE,
+                    "mocks `builtins.open`",
+                    "test_get_does_not_ignore_non_filenotfound_exceptions",
+                    "test_has_key_race_handling",
+                ),
+                *per_class(
+                    FILE,
+                    "is about a directory of entries",
+                    "test_get_ignores_enoent",
+                    "test_empty_cache_file_considered_expired",
+                    "test_ignores_non_cache_files",
+                    "test_creates_cache_dir_if_nonexistent",
+                    "test_cache_dir_permissions",
+                ),
+            ),
+            generic_exclusions=ALL_GENERIC,
+            apps_exclusions=(
+                Exclusion("CheckCacheLocationTest.*", ISINSTANCE),
+                Exclusion("CheckCacheAbsolutePath.*", ISINSTANCE),
+            ),
             base_classes=2,
         ),
         Kind(

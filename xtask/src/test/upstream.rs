@@ -11,10 +11,11 @@ use crate::venv::Venv;
 
 const RUNNER: &str = "conformance/upstream/run.py";
 /// What is judged, and the class of ours that stands in for the class that the tests name.
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     row("locmem", "hotclub.django.LocMemCache"),
     row("file", "hotclub.django.FileBasedCache"),
     row("database", "hotclub.django.DatabaseCache"),
+    row("sqlite", "hotclub.django.SQLiteCache"),
     row("dummy", "hotclub.django.DummyCache"),
     row("pymemcache", "hotclub.django.PyMemcacheCache"),
     row(PYLIBMC, "hotclub.django.PyLibMCCache"),
@@ -28,10 +29,11 @@ const APPLICATIONS: [&str; 6] =
     ["rest-framework", "axes", "debug-toolbar", "ratelimit", "constance", "cachalot"];
 const APPLICATIONS_CLASS: &str = "hotclub.django.RedisCache";
 /// The classes that are there to be judged; the rows of all others wait for theirs.
-const JUDGED: [&str; 7] = [
+const JUDGED: [&str; 8] = [
     "hotclub.django.LocMemCache",
     "hotclub.django.FileBasedCache",
     "hotclub.django.DatabaseCache",
+    "hotclub.django.SQLiteCache",
     "hotclub.django.DummyCache",
     "hotclub.django.PyMemcacheCache",
     "hotclub.django.PyLibMCCache",
