@@ -36,6 +36,7 @@ static THREADS_OF_PROCESS: PerProcess<Arc<Threads>> = PerProcess::new();
 
 /// Has a thread do this. If none can be started, it is done here: slow is better than never.
 pub fn run(job: impl FnOnce() + Send + 'static) {
+    crate::fork::watch();
     let threads = THREADS_OF_PROCESS.get_or(Arc::default);
     let mut jobs = threads.jobs.lock();
     jobs.waiting.push_back(Box::new(job));

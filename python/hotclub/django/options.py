@@ -166,6 +166,6 @@ def sqlite_options(params: dict[str, Any]) -> SQLiteOptions:
         max_bytes=given.bytes("MAX_BYTES") or 2**30,
         eviction=given.word("EVICTION", "use", _SQLITE_WORDS["EVICTION"]),
         synchronous=given.word("SYNCHRONOUS", "normal", _SQLITE_WORDS["SYNCHRONOUS"]),
-        lock_limit=given.limit("LOCK_LIMIT", 2.0),
+        lock_limit=given.limit("LOCK_LIMIT", 5.0),
         max_entries_given="max_entries" in params or "MAX_ENTRIES" in given.options,
     )

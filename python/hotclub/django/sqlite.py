@@ -43,7 +43,7 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
     ``LOCATION`` is the file; it must not be one of ``DATABASES``. OPTIONS: ``MAX_BYTES`` of keys and values
     (``"1GiB"``); ``EVICTION``: ``"use"`` (the default: least recently used go first), ``"age"`` or
     ``"never"``; ``SYNCHRONOUS``: ``"off"``, ``"normal"`` (the default) or ``"full"``; ``LOCK_LIMIT`` in
-    seconds (2); ``MAX_ENTRIES`` (no limit) and ``CULL_FREQUENCY`` (3).
+    seconds (5); ``MAX_ENTRIES`` (no limit) and ``CULL_FREQUENCY`` (3).
     """
 
     def __init__(self, path: Any, params: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ pub struct SqliteConfig {
     pub eviction: Eviction,
     /// What writes wait for, under layout `own`. Default `normal`.
     pub synchronous: Synchronous,
-    /// A lock that somebody else holds for longer is an error. Default 2 s.
+    /// A lock that somebody else holds for longer is an error. Default 5 s, as Python's own module has it.
     pub lock_limit: Duration,
 }
 
@@ -65,7 +65,7 @@ impl SqliteConfig {
         ("max_bytes", "most bytes of keys and values, as a number or like `64MiB`; default 1GiB"),
         ("eviction", "who goes when there is no room: `use` (default: least recently used), `age`, `never`"),
         ("synchronous", "what a write waits for: `off`, `normal` (default) or `full`"),
-        ("lock_limit", "seconds to wait for a lock that somebody else holds; default 2"),
+        ("lock_limit", "seconds to wait for a lock that somebody else holds; default 5"),
     ];
 
     /// The defaults, for this file.
@@ -78,7 +78,7 @@ impl SqliteConfig {
             max_bytes: 1 << 30,
             eviction: Eviction::Use,
             synchronous: Synchronous::Normal,
-            lock_limit: Duration::from_secs(2),
+            lock_limit: Duration::from_secs(5),
         }
     }
 

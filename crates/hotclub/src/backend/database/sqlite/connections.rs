@@ -7,6 +7,8 @@ use super::table::{Failure, Table};
 use crate::error::ErrorKind;
 use hotclub_net::locks::Mutex;
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::cell::Cell;
 use std::fs::{DirBuilder, OpenOptions};
@@ -153,14 +155,14 @@ impl Connections {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.busy_handler(Some(wait)).map_err(told)?;
         if self.config.layout == Layout::Own {
-            self.set_up(&connection).map_err(told)?;
+            self.set_up(&mut connection).map_err(told)?;
         }
         table.make(&connection).map_err(|failure| self.told(failure))?;
         Ok(Link { connection, file })
     }
 
     /// How an own file is written.
-    fn set_up(&self, connection: &Connection) -> rusqlite::Result<()> {
+    fn set_up(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let synchronous = match self.config.synchronous {
             Synchronous::Off => "OFF",
             Synchronous::Normal => "NORMAL",
@@ -168,9 +170,39 @@ impl Connections {
         };
         // The last one that closes the file, before a fork say, need not write the log back.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let mut written_back = 0;
+        connection.wal_hook(Some(move |log: &mut Wal, pages| {
+            write_back(log, pages, &mut written_back);
+            Ok(())
+        }))?;
         connection
             .execute_batch(&format!("PRAGMA synchronous={synchronous}; PRAGMA journal_size_limit=67108864"))
     }
+}
+
+/// The log is written back each time that it has grown by so many pages.
+const WRITTEN_BACK: i32 = 1000;
+/// Readers that are always there keep the log from beginning anew. One that has grown to so many pages is not left to
+/// chance: the writer waits for them, so long at most.
+const TOO_LONG: i32 = 8000;
+const READERS: Duration = Duration::from_millis(100);
+
+/// After a commit, which is done whatever becomes of this.
+///
+/// SQLite's own rule would do it at each commit as long as readers keep the log long, with two waits for the disk.
+fn write_back(log: &mut Wal, pages: i32, before: &mut i32) {
+    if pages < *before {
+        *before = 0;
+    }
+    if pages - *before < WRITTEN_BACK {
+        return;
+    }
+    *before = pages;
+    let mode = if pages < TOO_LONG { CheckpointMode::PASSIVE } else { CheckpointMode::RESTART };
+    let wait = WAIT.replace(Wait { limit: READERS, since: None });
+    // Somebody else may be doing so, and the next will try again.
+    drop(log.checkpoint_v2(mode));
+    WAIT.set(wait);
 }
 
 /// Makes the file and its directory, for their owner alone.
@@ -217,16 +249,18 @@ fn wait(trials: i32) -> bool {
     true
 }
 
+/// What is said of a lock that was waited for in vain.
+pub(super) fn held(limit: Duration) -> String {
+    format!("somebody else holds the lock for more than {} s", limit.as_secs_f64())
+}
+
 fn words(error: &rusqlite::Error, limit: Duration) -> (ErrorKind, String) {
     let rusqlite::Error::SqliteFailure(failure, text) = error else {
         return (ErrorKind::Corrupt, error.to_string().to_lowercase());
     };
     let said = || text.clone().unwrap_or_else(|| failure.to_string()).to_lowercase();
     match failure.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            let what = format!("somebody else holds the lock for more than {} s", limit.as_secs_f64());
-            (ErrorKind::Timeout, what)
-        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (ErrorKind::Timeout, held(limit)),
         ErrorCode::DiskFull => (ErrorKind::Unavailable, "no space left".to_owned()),
         ErrorCode::DatabaseCorrupt => {
             (ErrorKind::Corrupt, format!("the file is damaged ({}); `repair` sets it aside", said()))

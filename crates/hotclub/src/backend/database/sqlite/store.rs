@@ -2,7 +2,7 @@
 use super::super::error::Problem;
 use super::super::layout::Layout;
 use super::config::{Eviction, SqliteConfig};
-use super::connections::{Connections, Lent};
+use super::connections::{self, Connections, Lent};
 use super::django::Django;
 use super::own::Own;
 use super::room::Room;
@@ -13,6 +13,7 @@ use crate::entry::Flags;
 use crate::error::{Error, ErrorKind, Result as Answer};
 use crate::stats::Stats;
 use crate::timeout::Life;
+use hotclub_net::locks::TimedMutex;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,6 +26,8 @@ const BATCH: usize = 500;
 #[derive(Debug)]
 pub struct Store {
     connections: Arc<Connections>,
+    /// Writers of this process wait here for each other: SQLite would have them ask again and again.
+    turns: TimedMutex<()>,
     table: Box<dyn Table>,
     clock: Clock,
     pub(super) room: Room,
@@ -110,7 +113,7 @@ impl Store {
         };
         let room = Room::new(&config);
         let connections = Connections::new(config);
-        Ok(Store { connections, table, clock, room, counts: Counts::default() })
+        Ok(Store { connections, turns: TimedMutex::new(()), table, clock, room, counts: Counts::default() })
     }
 
     /// What it was told.
@@ -146,11 +149,16 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Done<T> {
         let lent = self.connections.take(self.table(), limit)?;
+        let Some(turn) = self.turns.lock_for(limit) else {
+            return self.end(lent, Err(Failure::said(ErrorKind::Timeout, connections::held(limit))));
+        };
         let run = |sql| -> Result<(), Failure> { Ok(lent.prepare_cached(sql)?.execute([]).map(drop)?) };
         let done = run("BEGIN IMMEDIATE").and_then(|()| work(&lent)).and_then(|done| {
             run("COMMIT")?;
             Ok(done)
         });
+        // Given back while a fork still waits for this verb.
+        drop(turn);
         self.end(lent, done)
     }
 

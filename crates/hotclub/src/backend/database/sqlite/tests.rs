@@ -35,3 +35,18 @@ fn fixture(config: impl FnOnce(PathBuf) -> SqliteConfig) -> Fixture {
 
 conformance!(own, or_skip, || Some(fixture(SqliteConfig::new)));
 conformance!(django, or_skip, || Some(fixture(|path| SqliteConfig::django(path, "my cache table"))));
+
+mod files;
+mod limits;
+mod processes;
+
+const FOR_EVER: Write =
+    Write { life: crate::Life::Never, condition: crate::backend::Condition::Always, limit: None };
+
+fn set(store: &Store, key: &str, value: &[u8]) {
+    assert!(store.set(key, value, crate::Flags::RAW, FOR_EVER).unwrap());
+}
+
+fn value(store: &Store, key: &str) -> Option<Vec<u8>> {
+    store.get(key).unwrap().map(|found| found.value)
+}
