@@ -260,7 +260,10 @@ def test_deadlines_in_milliseconds_if_asked(opened: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"PRECISION": "minutes"}, "OPTIONS\\['PRECISION'\\] must be one of seconds, milliseconds"),
+        (
+            {"PRECISION": "minutes"},
+            'OPTIONS\\[\'PRECISION\'\\] must be one of "seconds", "milliseconds"',
+        ),
         ({"MAX_ENTRYS": 3}, "no option 'MAX_ENTRYS'"),
     ],
 )
@@ -269,6 +272,12 @@ def test_wrong_options_are_named(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=said):
         opened(OPTIONS=options)
+
+
+def test_a_location_left_out_is_told(configure: Callable[..., Any]) -> None:
+    nowhere = configure(default={"BACKEND": "hotclub.django.DatabaseCache"})
+    with pytest.raises(ImproperlyConfigured, match="needs a LOCATION, the name of its table"):
+        nowhere["default"].get("k")
 
 
 def test_a_missing_table_is_told(database: None, configure: Callable[..., Any]) -> None:

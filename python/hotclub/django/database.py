@@ -20,12 +20,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, router, transaction
 
 from hotclub import tracing
+from hotclub.django.options import database_options
 from hotclub.django.shared import Shared, in_a_thread
 from hotclub.django.tables import Count, count_of, own, told
 
-#: Django's limits, and how deadlines are kept.
-OPTIONS = ("MAX_ENTRIES", "CULL_FREQUENCY", "PRECISION")
-PRECISIONS = ("seconds", "milliseconds")
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
 #: A count of rows is believed for so long, in seconds.
@@ -52,20 +50,12 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     """
 
     def __init__(self, table: str, params: dict[str, Any]) -> None:
-        super().__init__(table, params)
-        given = params.get("OPTIONS") or {}
-        for name in given:
-            if name not in OPTIONS:
-                known = ", ".join(OPTIONS)
-                raise ImproperlyConfigured(
-                    f"hotclub: DatabaseCache has no option {name!r}; known are {known}"
-                )
-        self._precision = given.get("PRECISION", "seconds")
-        if self._precision not in PRECISIONS:
+        if not table:
             raise ImproperlyConfigured(
-                f"hotclub: OPTIONS['PRECISION'] must be one of {', '.join(PRECISIONS)}, "
-                f"not {self._precision!r}"
+                "hotclub: DatabaseCache needs a LOCATION, the name of its table"
             )
+        super().__init__(table, params)
+        self._precision = database_options(params)
 
     def _share(self, other: DatabaseCache) -> None:
         """Nothing: what copies share is the table."""

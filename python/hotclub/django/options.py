@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,12 +92,7 @@ def file_options(params: dict[str, Any]) -> FileOptions:
             f"hotclub: OPTIONS[{name!r}] must be {FILE_OPTIONS[name]}, not {options[name]!r}"
         )
 
-    for name in options:
-        if name not in FILE_OPTIONS:
-            known = ", ".join(FILE_OPTIONS)
-            raise ImproperlyConfigured(
-                f"hotclub: FileBasedCache has no option {name!r}; known are {known}"
-            )
+    _no_others("FileBasedCache", options, FILE_OPTIONS)
     max_bytes = None
     if options.get("MAX_BYTES") is not None:
         max_bytes = parse_bytes(options["MAX_BYTES"])
@@ -109,3 +105,32 @@ def file_options(params: dict[str, Any]) -> FileOptions:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= 86_400:
         raise refuse("LOCK_LIMIT")
     return FileOptions(max_bytes, level, float(limit))
+
+
+#: Every option of the database class, with what it must be.
+DATABASE_OPTIONS = {
+    "MAX_ENTRIES": "a whole number",
+    "CULL_FREQUENCY": "a whole number",
+    "PRECISION": 'one of "seconds", "milliseconds"',
+}
+
+
+def database_options(params: dict[str, Any]) -> str:
+    """Read our own option, PRECISION; wrong ones raise ImproperlyConfigured."""
+    options = params.get("OPTIONS") or {}
+    _no_others("DatabaseCache", options, DATABASE_OPTIONS)
+    precision = options.get("PRECISION", "seconds")
+    if precision not in ("seconds", "milliseconds"):
+        raise ImproperlyConfigured(
+            f"hotclub: OPTIONS['PRECISION'] must be {DATABASE_OPTIONS['PRECISION']}, not {precision!r}"
+        )
+    return str(precision)
+
+
+def _no_others(backend: str, options: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    """Refuse a name that is not known."""
+    for name in options:
+        if name not in known:
+            raise ImproperlyConfigured(
+                f"hotclub: {backend} has no option {name!r}; known are {', '.join(known)}"
+            )
