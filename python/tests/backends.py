@@ -287,6 +287,7 @@ TABLES = tuple(
 )
 KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
 CULLING = tuple(backend for backend in BACKENDS if backend.culls)
+IN_TABLES = (*(backend for backend in KEEPING if not backend.in_loop), *TABLES)
 IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
 SHARED = (*(backend for backend in KEEPING if not backend.in_process), *TABLES)
 FORKING_BESIDE_THREADS = tuple(
