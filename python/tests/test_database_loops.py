@@ -13,6 +13,7 @@ from django.db import connections
 
 import programs
 from backends import IN_TABLES
+from callers import ask_and_cancel, ask_impatiently
 
 
 @pytest.fixture(params=IN_TABLES, ids=lambda backend: backend.name)
@@ -27,37 +28,15 @@ def test_cancelled_requests_and_each_answer_is_for_its_asker(cache: Any) -> None
     chance = random.Random(3)
 
     async def main() -> int:
-        cancelled = 0
-        for _ in range(10):
-            asked = {key: asyncio.create_task(cache.aget(key)) for key in values}
-            await asyncio.sleep(chance.choice([0, 0, 0.0002, 0.001]))
-            doomed = [task for task in asked.values() if chance.random() < 0.8]
-            cancelled += sum(task.cancel() for task in doomed)
-            answers = await asyncio.gather(*asked.values(), return_exceptions=True)
-            for key, answer in zip(asked, answers, strict=True):
-                assert isinstance(answer, asyncio.CancelledError) or answer == values[key]
+        cancelled = [await ask_and_cancel(cache.aget, values, chance) for _ in range(10)]
         assert await cache.aget_many(values) == values
-        return cancelled
+        return sum(cancelled)
 
     assert asyncio.run(main()) > 500
 
 
 def test_a_caller_that_does_not_wait_costs_nobody_else(cache: Any) -> None:
-    cache.set_many({str(number): number for number in range(50)})
-
-    async def impatient(number: int) -> int | None:
-        try:
-            return await asyncio.wait_for(cache.aget(str(number)), 0.0005 * (number % 5))
-        except TimeoutError:
-            return None
-
-    async def main() -> None:
-        for _ in range(5):
-            answers = await asyncio.gather(*(impatient(number) for number in range(50)))
-            assert all(answer in (None, number) for number, answer in enumerate(answers))
-        assert await cache.aget("49") == 49
-
-    asyncio.run(main())
+    asyncio.run(ask_impatiently(cache, turns=5))
 
 
 def test_a_loop_that_stops_and_goes_on_finds_its_answers(cache: Any) -> None:
