@@ -10,7 +10,7 @@ import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -85,8 +85,8 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         return connection.ops.adapt_datetimefield_value(moment)
 
     def _now(self, connection: Any, ago: float = 0) -> Any:
-        """This moment, or an earlier one, as the column has deadlines; what ends in this second is over."""
-        now = datetime.now(tz=UTC if settings.USE_TZ else None) - timedelta(seconds=ago)
+        """This moment, or an earlier one, as the column has deadlines, and by their clock."""
+        now = datetime.fromtimestamp(time.time() - ago, tz=UTC if settings.USE_TZ else None)
         return connection.ops.adapt_datetimefield_value(now)
 
     def _dumps(self, value: Any) -> str:
