@@ -46,6 +46,17 @@ def file(folder: Path) -> Iterator[CacheSettings]:
 
 
 @contextmanager
+def database(folder: Path) -> Iterator[CacheSettings]:
+    """A table in an SQLite file of its own: seen by every process of this machine, with no server."""
+    yield {
+        "BACKEND": "hotclub.django.DatabaseCache",
+        "LOCATION": "cache_of_cities",
+        "TIMEOUT": 300,
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+
+
+@contextmanager
 def redis(folder: Path) -> Iterator[CacheSettings]:
     """A redis-server of the demo's own: seen by every process that reaches it."""
     with redis_server(folder) as url:
@@ -62,6 +73,7 @@ def memcached(folder: Path) -> Iterator[CacheSettings]:
 ROOMS: dict[str, Room] = {
     "memory": Room(memory, shared=False),
     "file": Room(file, shared=True),
+    "database": Room(database, shared=True),
     "redis": Room(redis, shared=True),
     "memcached": Room(memcached, shared=True),
 }

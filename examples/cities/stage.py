@@ -108,6 +108,7 @@ def site(name: str, options: Namespace) -> Iterator[SiteServer]:
     with ROOMS[name].open(folder) as cache_settings:
         os.environ["CITIES_DATABASE"] = str(options.data / DATABASE)
         os.environ["CITIES_CACHE"] = json.dumps(cache_settings)
+        os.environ["CITIES_CACHE_DATABASE"] = str(folder / "cache.sqlite3")
         os.environ["DJANGO_SETTINGS_MODULE"] = "cities.settings"
         django.setup()
         prepare()

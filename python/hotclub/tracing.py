@@ -161,14 +161,33 @@ async def awaited_quietly(backend: str, action: str, kind: str, answer: Awaitabl
     await awaited(backend, action, kind, answer)
 
 
+def shown(value: Any) -> str:
+    """An object's repr, cut before it is long; its class if it has none."""
+    try:
+        return repr(value)[:200]
+    except Exception:
+        return str(type(value))
+
+
+def stored(timeout: float | None) -> str:
+    """What a write with this timeout did, in the words of the Rust verbs."""
+    if timeout is None:
+        return "stored, no timeout"
+    if timeout <= 0:
+        return "not kept: the timeout is zero or negative"
+    return f"stored, timeout {float(timeout):g} s"
+
+
 def _told(kind: str, value: Any) -> tuple[str, str]:
     match kind:
         case "found":
-            return "get_result", "None" if value is None else repr(value[0])[:200]
+            return "get_result", "None" if value is None else shown(value[0])
+        case "words":
+            return "set_action", value
         case "deleted_many":
             return "set_action", f"{value or 0} deleted"
         case "got":
-            return "get_result", repr(value)[:200]
+            return "get_result", shown(value)
         case "written":
             return "set_action", "not stored: it exists" if value is False else "stored"
         case "deleted":
@@ -178,6 +197,6 @@ def _told(kind: str, value: Any) -> tuple[str, str]:
         case "stored_many":
             return "set_action", f"not stored: {value!r}"[:200] if value else "stored"
         case "output":
-            return "output", repr(value)[:200]
+            return "output", shown(value)
         case _:  # what the write does, in words
             return "set_action", "not stored" if value is False else kind

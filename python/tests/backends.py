@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.cache.backends.base import memcache_key_warnings
+from django.core.management import call_command
 
+import database_servers
+import databases
 from memcached_servers import MemcachedServer
 from servers import RedisOptions, RedisServer
 
@@ -76,6 +79,21 @@ def a_folder() -> str:
     return f"{folder_of_the_topics().name}/{next(_numbers)}"
 
 
+def a_table(database: str = "sqlite") -> str:
+    """The name of an empty table. Without the database's server the test is skipped, or fails in CI."""
+    if database != "sqlite":
+        _started(database)
+    table = f"cache_{next(_numbers)}_in_{database}"
+    call_command("createcachetable", table, database=database, verbosity=0)
+    return table
+
+
+@functools.cache
+def _started(database: str) -> None:
+    servers = {"postgres": database_servers.postgres, "maria": database_servers.maria}
+    databases.add(database, servers[database]().settings())
+
+
 @dataclass(frozen=True)
 class Backend:
     """One way to fill in ``CACHES``, and what the tests may expect of it."""
@@ -90,6 +108,11 @@ class Backend:
     in_process: bool = True
     #: A server has its entries, and who is connected to it can be asked.
     served: bool = False
+    #: Async verbs answer in the loop's own thread, and not in the one that owns Django's connection.
+    in_loop: bool = True
+    #: A child that is forked while other threads use it can use it. SQLite's locks are the process's:
+    #: who is not there in the child keeps theirs for ever.
+    forks_beside_threads: bool = True
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
     #: What ``incr`` adds: "anything" that can be added, "numbers", or whole ones of "64 bits", of which
@@ -225,6 +248,20 @@ BACKENDS = (
         replaces="replaced.RepairedFileBasedCache",
     ),
     Backend(
+        "database-sqlite",
+        "hotclub.django.DatabaseCache",
+        in_process=False,
+        in_loop=False,
+        forks_beside_threads=False,
+        culls=False,
+        texts=True,
+        fractions={"PRECISION": "milliseconds"},
+        tick=1,
+        collects=True,
+        location=a_table,
+        replaces="replaced.RepairedDatabaseCache",
+    ),
+    Backend(
         "dummy",
         "hotclub.django.DummyCache",
         keeps=False,
@@ -238,9 +275,23 @@ PYLIBMC = replace(
     name="memcached-pylibmc",
     path="hotclub.django.PyLibMCCache",
 )
+#: Tables of the other databases, in topics about processes: what else they show, SQLite shows too.
+TABLES = tuple(
+    replace(
+        next(backend for backend in BACKENDS if backend.name == "database-sqlite"),
+        name=f"database-{database}",
+        forks_beside_threads=True,
+        location=functools.partial(a_table, database),
+    )
+    for database in ("postgres", "maria")
+)
 KEEPING = tuple(backend for backend in BACKENDS if backend.keeps)
 CULLING = tuple(backend for backend in BACKENDS if backend.culls)
+IN_TABLES = (*(backend for backend in KEEPING if not backend.in_loop), *TABLES)
 IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
-SHARED = tuple(backend for backend in KEEPING if not backend.in_process)
+SHARED = (*(backend for backend in KEEPING if not backend.in_process), *TABLES)
+FORKING_BESIDE_THREADS = tuple(
+    backend for backend in (*KEEPING, *TABLES) if backend.forks_beside_threads
+)
 #: Those whose server can be asked who is connected, and for how long it keeps an entry.
 SERVED = tuple(backend for backend in SHARED if backend.served)

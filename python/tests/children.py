@@ -8,10 +8,10 @@ import django
 from django.conf import settings
 
 
-def work(caches: dict[str, Any]) -> Any:
+def work(site: dict[str, Any]) -> Any:
     """What a new process sees of its parent's entries; then it stores one."""
     if not settings.configured:
-        settings.configure(CACHES=caches)
+        settings.configure(**site)
         django.setup()
     from django.core.cache import cache
 

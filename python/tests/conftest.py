@@ -11,16 +11,18 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 
+import databases
 from backends import BACKENDS, KEEPING, Backend, folder_of_the_topics
 from doors import DOORS, through_both
 
-pytest_plugins = ["redis_fixtures", "redis_breaking", "memcached_fixtures", "database_servers"]
+pytest_plugins = ["redis_fixtures", "redis_breaking", "memcached_fixtures", "database_fixtures"]
 
 
 def pytest_configure() -> None:
     settings.configure(
         ALLOWED_HOSTS=["testserver"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES=databases.in_folder(folder_of_the_topics().name),
+        DATABASE_ROUTERS=databases.ROUTERS,
         INSTALLED_APPS=["django.contrib.sessions"],
         ROOT_URLCONF="pages",
         SECRET_KEY="of no worth",
@@ -31,6 +33,7 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
+    databases.close()
     folder_of_the_topics().cleanup()
 
 

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, ClassVar
 
 from packages import need_package
 from servers import REPLY_LIMIT, Server, need
@@ -42,6 +40,7 @@ class DatabaseServer(Server):
 
     engine: str
     user: str
+    options: ClassVar[dict[str, Any]] = {}
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
@@ -52,7 +51,7 @@ class DatabaseServer(Server):
     def settings(self) -> dict[str, Any]:
         """What Django's DATABASES says of it."""
         where = {"HOST": "127.0.0.1", "PORT": str(self.port), "USER": self.user, "PASSWORD": ""}
-        return {"ENGINE": self.engine, "NAME": "hotclub", **where}
+        return {"ENGINE": self.engine, "NAME": "hotclub", "OPTIONS": dict(self.options), **where}
 
     def flush(self) -> None:
         """Nothing: each test drops its table."""
@@ -121,15 +120,13 @@ class PostgresServer(DatabaseServer):
 class MariaServer(DatabaseServer):
     """A running MariaDB, whose driver is PyMySQL: it needs no compiler."""
 
-    engine = "django.db.backends.mysql"
+    engine = "maria_engine"
     user = "root"
+    #: PyMySQL makes what TLS needs before it asks whether there is any, under locks of OpenSSL's.
+    options: ClassVar[dict[str, Any]] = {"ssl_disabled": True}
 
     def __init__(self) -> None:
-        driver = need_package("pymysql")
-        # Django asks for a release of mysqlclient; PyMySQL answers as one.
-        driver.version_info = (2, 2, 7, "final", 0)
-        driver.__version__ = "2.2.7"
-        driver.install_as_MySQLdb()
+        need_package("pymysql")
         need("mariadbd", "mariadb-install-db")
         super().__init__()
 
@@ -160,15 +157,13 @@ class MariaServer(DatabaseServer):
         return True
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@functools.cache
+def postgres() -> PostgresServer:
     """One server for the whole run."""
-    with PostgresServer() as server:
-        yield server
+    return PostgresServer()
 
 
-@pytest.fixture(scope="session")
-def maria_server() -> Iterator[MariaServer]:
+@functools.cache
+def maria() -> MariaServer:
     """One server for the whole run."""
-    with MariaServer() as server:
-        yield server
+    return MariaServer()

@@ -1,6 +1,6 @@
 """A site that used its caches before its server forked: for gunicorn (``application``) and celery (``app``).
 
-``FORKED_SITE`` in the environment is the JSON of CACHES.
+``FORKED_SITE`` in the environment is the JSON of its settings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import django
 from django.conf import settings
 
-settings.configure(CACHES=json.loads(os.environ["FORKED_SITE"]))
+settings.configure(**json.loads(os.environ["FORKED_SITE"]))
 django.setup()
 
 from django.core.cache import caches  # noqa: E402

@@ -8,13 +8,16 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import databases
+
 TESTS = Path(__file__).parent
 
 PREPARED = """
 import sys
 sys.path.insert(0, {tests!r})
 from django.conf import settings
-settings.configure(CACHES={caches!r})
+site = {site!r}
+settings.configure(**site)
 import django
 django.setup()
 from django.core.cache import cache, caches
@@ -27,13 +30,13 @@ def run(
     limit: float = 30,
     silent: bool = False,
 ) -> str:
-    """Run a program and give what it printed. With ``caches`` Django is set up before it.
+    """Run a program and give what it printed. With ``caches`` Django is set up before it: ``site``.
 
     With ``silent`` it may say nothing on its standard error, where warnings go that nobody can catch.
     """
     text = textwrap.dedent(program)
     if caches is not None:
-        text = PREPARED.format(tests=str(TESTS), caches=caches) + text
+        text = PREPARED.format(tests=str(TESTS), site=databases.site(caches)) + text
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", text],
         capture_output=True,

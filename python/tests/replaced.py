@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.cache.backends import filebased, memcached, redis
+from django.core.cache.backends import db, filebased, memcached, redis
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, CacheKeyWarning
 from django_redis import cache as django_redis
 from redis.exceptions import ResponseError
@@ -107,6 +107,20 @@ def _deadline(path: str) -> float | None:
             return pickle.load(file)
     except FileNotFoundError:
         return None
+
+
+class RepairedDatabaseCache(db.DatabaseCache):
+    """Django's, whose verbs look at a key once, since they are one step."""
+
+    def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> float | None:
+        """For ever, where there is no such date."""
+        end = super().get_backend_timeout(timeout)
+        return None if end is not None and end > 1e11 else end
+
+    def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
+        self.make_and_validate_key(key, version)
+        with _told_already():
+            return super().incr(key, delta, version)
 
 
 @contextmanager

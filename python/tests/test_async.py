@@ -12,7 +12,9 @@ import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils.asyncio import async_unsafe
 
-from backends import Backend
+from backends import KEEPING, Backend
+
+IN_LOOP = tuple(backend for backend in KEEPING if backend.in_loop)
 
 
 async def every_verb(cache: Any, backend: Backend) -> None:
@@ -44,6 +46,7 @@ def test_every_async_verb_answers_as_its_sync_one(plain: Any, kind: Backend) -> 
     asyncio.run(every_verb(plain, kind))
 
 
+@pytest.mark.parametrize("kind", IN_LOOP, ids=lambda backend: backend.name, indirect=True)
 def test_no_verb_uses_a_thread(plain: Any, kind: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     forbidden = mock.Mock(side_effect=AssertionError("a thread"))
     for target in (

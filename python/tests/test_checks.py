@@ -15,8 +15,8 @@ from django.core.cache import cache
 from django.core.checks import caches as djangos
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from hotclub.django import FileBasedCache, LocMemCache, RedisCache
-from hotclub.django.checks import __doc__ as table
+from hotclub.django import DatabaseCache, FileBasedCache, LocMemCache, RedisCache
+from hotclub.django.checks import __doc__ as the_table
 from hotclub.django.checks import check_caches
 from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
 
@@ -36,12 +36,21 @@ def files(**more: Any) -> dict[str, Any]:
     return {"BACKEND": FILES, "LOCATION": "/no/such/place", **more}
 
 
+def table(**more: Any) -> dict[str, Any]:
+    """An alias of a table. No database is asked."""
+    return {"BACKEND": "hotclub.django.DatabaseCache", "LOCATION": "cached", **more}
+
+
 class OwnCache(LocMemCache):
     """A site's own class, with an option of its own."""
 
 
 class OwnFileBasedCache(FileBasedCache):
     """The same, over files."""
+
+
+class OwnDatabaseCache(DatabaseCache):
+    """The same, over a table."""
 
 
 class OwnRedisCache(RedisCache):
@@ -58,6 +67,7 @@ class OwnSerializer:
 
 OWN = f"{__name__}.OwnCache"
 OWN_FILES = f"{__name__}.OwnFileBasedCache"
+OWN_TABLE = f"{__name__}.OwnDatabaseCache"
 OWN_REDIS = f"{__name__}.OwnRedisCache"
 REDIS = "hotclub.django.RedisCache"
 SERIALIZER = {"SERIALIZER": f"{__name__}.OwnSerializer"}
@@ -87,6 +97,8 @@ def test_right_settings_have_no_findings(found: Any) -> None:
         plain={"TIMEOUT": "60", "VERSION": 2, "KEY_PREFIX": "x"},
         files=files(OPTIONS={"MAX_ENTRIES": 10**6, "MAX_BYTES": "1GiB", "LEVEL": 1, "LOCK_LIMIT": 0.5}),
         own_files=files(BACKEND=OWN_FILES, OPTIONS={"REGION": "eu"}, TIMEOUT=None),
+        table=table(OPTIONS={"MAX_ENTRIES": 10**6, "PRECISION": "milliseconds"}, TIMEOUT=None),
+        own_table=table(BACKEND=OWN_TABLE, LOCATION="another", OPTIONS={"REGION": "eu"}),
         memcached=memcached(OPTIONS={"POOL_SIZE": 5, "timeout": 3}),
         redis=redis(OPTIONS={"parser_class": "redis.connection.PythonParser"}),
         own=redis(BACKEND=OWN_REDIS, OPTIONS={"REGION": "eu"}),
@@ -177,6 +189,26 @@ ONE_FINDING: list[tuple[dict[str, Any], str, list[str]]] = [
     (files(BACKEND=OWN_FILES, OPTIONS={"LEVLE": 1}), "W001", ["OwnFileBasedCache", "mean LEVEL?"]),
     (files(BACKEND=OWN_FILES, OPTIONS={"LEVEL": 10}), "E001", ["'LEVEL'", "from 0 to 9"]),
     ({"BACKEND": "hotclub.django.FileCache"}, "E004", ["mean 'hotclub.django.FileBasedCache'"]),
+    (table(OPTIONS={"PRECISION": 5}), "E001", ["'PRECISION'", '"milliseconds"', "not 5"]),
+    (table(OPTIONS={"precision": "seconds"}), "E001", ["is refused", "mean PRECISION?"]),
+    (
+        table(OPTIONS={"MAX_BYTES": 5}),
+        "E001",
+        [
+            "'MAX_BYTES'",
+            "is refused",
+            "DatabaseCache",
+            "It has: CULL_FREQUENCY, MAX_ENTRIES, PRECISION",
+        ],
+    ),
+    (table(OPTIONS={"MAX_ENTRIES": "many"}), "W002", ["'MAX_ENTRIES'", "Django takes 300"]),
+    (table(TIMEOUT=0.5), "W002", ["'TIMEOUT'", "0.5", "takes 0 "]),
+    (table(PRECISION="seconds"), "W003", ["'PRECISION'", "Move PRECISION into OPTIONS"]),
+    (table(LOCATION=""), "E001", ["names no table", "createcachetable"]),
+    (table(LOCATION="t_in_nowhere"), "W007", ["'t_in_nowhere'", "'nowhere'", "DATABASE_ROUTERS"]),
+    (table(BACKEND=OWN_TABLE, OPTIONS={"PRECISON": 1}), "W001", ["OwnDatabaseCache", "PRECISION?"]),
+    (table(BACKEND=OWN_TABLE, OPTIONS={"PRECISION": 1}), "E001", ["'PRECISION'", "not 1"]),
+    ({"BACKEND": "hotclub.django.DatabasCache"}, "E004", ["mean 'hotclub.django.DatabaseCache'"]),
     (memcached(OPTIONS={"MAX_ENTRIES": 5}), "W005", ["'MAX_ENTRIES'", "no effect", "-m"]),
     (memcached(OPTIONS={"hasher": object}), "E001", ["would not open", "hasher is refused"]),
     (memcached(LOCATION=""), "E001", ["names no node"]),
@@ -254,6 +286,64 @@ def test_clear_that_ends_the_sessions_is_told(sessions_in_a_cache: None, found: 
     assert found(sessions=redis()) == []
 
 
+def test_clear_that_ends_the_sessions_in_a_table_is_told(
+    sessions_in_a_cache: None, found: Any
+) -> None:
+    ((name, message, hint),) = found(default=table(), sessions=table(KEY_PREFIX="s"))
+    assert name == "hotclub.W006"
+    assert "ends the sessions in CACHES['sessions']: they share the table 'cached'." in message
+    assert hint == "Give each a table of its own."
+    assert found(default=table(), sessions=table(LOCATION="sessions")) == []
+
+
+def test_aliases_of_one_table_with_prefixes_of_their_own_are_told(found: Any) -> None:
+    ((name, message, _),) = found(a=table(KEY_PREFIX="a"), b=table(KEY_PREFIX="b"))
+    assert name == "hotclub.W006"
+    assert "clear() of CACHES['a'], CACHES['b'] takes the entries of" in message
+    assert found(a=table(), same=table(TIMEOUT=5)) == []
+
+
+class Routes:
+    """A router of a site's own."""
+
+    def __init__(self, reads: str, writes: str) -> None:
+        self.reads, self.writes = reads, writes
+
+    def db_for_read(self, model: Any, **_: Any) -> str:
+        return self.reads
+
+    def db_for_write(self, model: Any, **_: Any) -> str:
+        return self.writes
+
+
+@pytest.fixture(params=[("away", "default"), ("default", "away")], ids=["reads", "writes"])
+def astray(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Routers that send some of what tables are asked to nowhere. Before ``found``, as above."""
+    with override_settings(DATABASE_ROUTERS=[Routes(*request.param)]):
+        yield
+
+
+def test_a_table_whose_reads_or_writes_go_astray_is_told(astray: None, found: Any) -> None:
+    ((name, message, _),) = found(lone=table())
+    assert name == "hotclub.W007"
+    assert "'cached' is in the database 'away', which DATABASES does not have" in message
+
+
+def test_a_table_where_there_is_no_database_is_told() -> None:
+    answer = programs.run(
+        """
+        from django.conf import settings
+        cached = {"BACKEND": "hotclub.django.DatabaseCache", "LOCATION": "cached"}
+        settings.configure(CACHES={"default": cached})
+        import django
+        django.setup()
+        from hotclub.django.checks import check_caches
+        print([message.id for message in check_caches()])
+        """
+    )
+    assert answer == "['hotclub.W007']\n"
+
+
 def test_aliases_apart_by_their_prefix_are_told_that_clear_takes_both(found: Any) -> None:
     ((name, message, _),) = found(a=redis(KEY_PREFIX="a"), b=redis(**PREFIXED), c=redis())
     assert name == "hotclub.W006"
@@ -308,8 +398,8 @@ def test_djangos_own_check_tells_a_relative_location(
 
 
 def test_the_docstring_lists_every_id() -> None:
-    for name in {row[1] for row in ONE_FINDING} | {"E002", "W006"}:
-        assert f"hotclub.{name}  " in str(table)
+    for name in {row[1] for row in ONE_FINDING} | {"E002", "W006", "W007"}:
+        assert f"hotclub.{name}  " in str(the_table)
 
 
 def test_the_app_registers_the_checks() -> None:

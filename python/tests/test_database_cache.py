@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -46,7 +48,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def connect_to(settings: dict[str, Any]) -> None:
     """This thread, and the one that blocking code of a loop runs in, which lives on."""
-    connections.settings = connections.configure_settings({"default": settings})
+    connections.settings = connections.configure_settings(
+        {**connections.settings, "default": settings}
+    )
 
     def renewed() -> None:
         connections.close_all()
@@ -87,13 +91,26 @@ def statements(work: Callable[[], Any]) -> list[str]:
     return [query["sql"].split()[0] for query in captured]
 
 
-def let_expire(key: str) -> None:
+def let_expire(key: str, at: datetime = datetime(2020, 1, 1, tzinfo=UTC)) -> None:
     """Its deadline has been long ago."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {TABLE} SET expires = %s WHERE cache_key = %s",
-            [connection.ops.adapt_datetimefield_value(datetime(2020, 1, 1, tzinfo=UTC)), key],
+            [connection.ops.adapt_datetimefield_value(at), key],
         )
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """What so many threads make of it, all at once, each with a connection of its own."""
+
+    def run(number: int) -> Any:
+        try:
+            return work(number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
 
 
 def test_each_verb_is_one_statement(cache: Any) -> None:
@@ -137,14 +154,7 @@ def test_both_classes_read_what_the_other_wrote(cache: Any, value: Any) -> None:
 
 
 def test_add_is_one_step_for_all_threads(cache: Any) -> None:
-    def add(number: int) -> bool:
-        try:
-            return bool(cache.add("once", number))
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        added = list(threads.map(add, range(THREADS)))
+    added = in_threads(THREADS, lambda number: cache.add("once", number))
     assert added.count(True) == 1
     assert cache.get("once") == added.index(True)
     let_expire(":1:once")
@@ -165,15 +175,7 @@ def test_incr_loses_no_step_of_any_thread(cache: Any) -> None:
     cache.set("n", 0, 100)
     before = dict(rows())
 
-    def count(_: int) -> None:
-        try:
-            for _ in range(20):
-                cache.incr("n")
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(count, range(THREADS)))
+    in_threads(THREADS, lambda _: [cache.incr("n") for _ in range(20)])
     assert cache.get("n") == THREADS * 20
     assert dict(rows()) == before, "the deadline is kept"
     assert cache.incr("n", 0) == THREADS * 20
@@ -191,6 +193,29 @@ def test_what_is_over_stays_over(cache: Any) -> None:
     assert cache.has_key("k") is False
     assert cache.get("k", "none") == "none"
     assert rows() == [], "a read removes it"
+
+
+def test_what_ends_in_this_second_is_over_for_every_verb(cache: Any) -> None:
+    """Deadlines are whole seconds, the present is not."""
+    cache.set("k", 1)
+    let_expire(":1:k", datetime.now(UTC).replace(microsecond=0))
+    time.sleep(0.001)
+    assert cache.has_key("k") is False
+    assert cache.touch("k", 100) is False
+    with pytest.raises(ValueError, match="not found"):
+        cache.incr("k")
+    assert cache.add("k", 2) is True
+    assert cache.get("k") == 2
+
+
+def test_many_keys_in_any_order_are_no_deadlock(cache: Any) -> None:
+    keys = [f"k{number}" for number in range(50)]
+    orders = [dict.fromkeys(keys, 1), dict.fromkeys(reversed(keys), 2)]
+
+    def write(number: int) -> list[Any]:
+        return [key for _ in range(30) for key in cache.set_many(orders[number % 2])]
+
+    assert in_threads(4, write) == [[]] * 4
 
 
 def test_a_read_does_not_remove_what_was_written_since(cache: Any) -> None:
@@ -235,7 +260,10 @@ def test_deadlines_in_milliseconds_if_asked(opened: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"PRECISION": "minutes"}, "OPTIONS\\['PRECISION'\\] must be one of seconds, milliseconds"),
+        (
+            {"PRECISION": "minutes"},
+            'OPTIONS\\[\'PRECISION\'\\] must be one of "seconds", "milliseconds"',
+        ),
         ({"MAX_ENTRYS": 3}, "no option 'MAX_ENTRYS'"),
     ],
 )
@@ -244,6 +272,12 @@ def test_wrong_options_are_named(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=said):
         opened(OPTIONS=options)
+
+
+def test_a_location_left_out_is_told(configure: Callable[..., Any]) -> None:
+    nowhere = configure(default={"BACKEND": "hotclub.django.DatabaseCache"})
+    with pytest.raises(ImproperlyConfigured, match="needs a LOCATION, the name of its table"):
+        nowhere["default"].get("k")
 
 
 def test_a_missing_table_is_told(database: None, configure: Callable[..., Any]) -> None:
@@ -281,6 +315,46 @@ def test_verbs_work_where_a_loop_runs(cache: Any) -> None:
     assert asyncio.run(page()) == (5, {"a": 5, "b": 2}, True)
     with pytest.raises(ValueError, match="not found"):
         asyncio.run(cache.aincr("none"))
+
+
+def test_async_verbs_use_the_connection_of_one_thread(cache: Any) -> None:
+    asked: list[tuple[int, Any]] = []
+    of_reading, of_writing = type(cache)._reading, type(cache)._writing
+
+    def seen(which: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def connected(self: Any) -> Any:
+            asked.append((threading.get_ident(), which(self)))
+            return asked[-1][1]
+
+        return connected
+
+    async def page() -> int:
+        keys = [f"k{number}" for number in range(20)]
+        await asyncio.gather(*(cache.aset(key, 1) for key in keys))
+        await asyncio.gather(*(cache.aget_or_set(key, 2) for key in (*keys, "new")))
+        return await sync_to_async(threading.get_ident)()
+
+    with (
+        mock.patch.object(type(cache), "_reading", seen(of_reading)),
+        mock.patch.object(type(cache), "_writing", seen(of_writing)),
+    ):
+        owners = {asyncio.run(page()), asyncio.run(page())}
+    assert {thread for thread, _ in asked} == owners
+    assert len({id(used) for _, used in asked}) == len(owners) == 1
+
+
+def test_a_blocking_verb_where_a_loop_runs_is_one_step_of_a_trace(cache: Any) -> None:
+    async def page() -> list[Any]:
+        with trace() as table:
+            cache.set("k", 1, 60)
+        return table.rows
+
+    (row,) = asyncio.run(page())
+    assert (row["action"], row["set_action"], row["output"]) == (
+        "set('k')",
+        "stored, timeout 60 s",
+        "",
+    )
 
 
 def test_calls_are_seen_in_a_trace(cache: Any) -> None:

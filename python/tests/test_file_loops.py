@@ -20,6 +20,7 @@ from hotclub import errors
 
 import programs
 from backends import FILES
+from callers import ask_and_cancel, ask_impatiently
 from test_forks import FORKING_ASYNC
 from test_loops import ASYNC_VERBS, LOOPS, work
 
@@ -160,42 +161,17 @@ def test_each_answer_is_for_its_asker_though_many_are_cancelled(run: Any, cache:
     cache.set_many(values)
     chance = random.Random(3)
 
-    async def batch() -> int:
-        asked = {
-            key: asyncio.create_task(cache.aget(key)) for key in chance.sample(list(values), 100)
-        }
-        await asyncio.sleep(chance.choice([0, 0, 0.0002, 0.001]))
-        doomed = [task for task in asked.values() if chance.random() < 0.7]
-        cancelled = sum(task.cancel() for task in doomed)
-        answers = await asyncio.gather(*asked.values(), return_exceptions=True)
-        for key, answer in zip(asked, answers, strict=True):
-            assert isinstance(answer, asyncio.CancelledError) or answer == values[key]
-        return cancelled
-
     async def main() -> None:
         cancelled = 0
         while cancelled < 1000:
-            cancelled += await batch()
+            cancelled += await ask_and_cancel(cache.aget, values, chance)
         assert await cache.aget_many(values) == values
 
     run(main())
 
 
 def test_a_request_that_times_out_for_its_caller_costs_nobody_else(cache: Any) -> None:
-    cache.set_many({str(number): number for number in range(50)})
-
-    async def impatient(number: int) -> int | None:
-        try:
-            return await asyncio.wait_for(cache.aget(str(number)), 0.0003 * (number % 5))
-        except TimeoutError:
-            return None
-
-    async def main() -> None:
-        for _ in range(10):
-            answers = await asyncio.gather(*(impatient(number) for number in range(50)))
-            assert all(answer in (None, number) for number, answer in enumerate(answers))
-
-    asyncio.run(main())
+    asyncio.run(ask_impatiently(cache))
 
 
 def test_a_cancelled_write_leaves_a_whole_value(cache: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 import clocks
 import programs
@@ -117,7 +119,7 @@ def test_10_two_processes_do_not_see_each_others_entries(backend: Any) -> None:
 
 
 @pytest.mark.parametrize("backend", SHARED, ids=lambda backend: backend.name)
-def test_11_what_is_on_a_server_is_shared(backend: Any) -> None:
+def test_11_what_is_not_in_memory_is_shared(backend: Any) -> None:
     settings = {"default": backend.settings()}
     assert [programs.run(PROGRAM, settings) for _ in range(2)] == ["None\n1\n", "1\n1\n"]
 
@@ -151,6 +153,21 @@ def test_12_the_memcached_settings_of_the_pages_work(configure: Any, memcached_s
     cache.set("key", {"of": "the pages"}, timeout=300)
     assert cache.get("key") == {"of": "the pages"}
     assert memcached_server.command("mg :1:key t") in ("HD t300", "HD t299")
+
+
+def test_12_the_table_of_the_pages_works(configure: Any) -> None:
+    settings = {"BACKEND": "hotclub.django.DatabaseCache", "LOCATION": "my_cache_table"}
+    cache = configure(default=settings)["default"]
+    call_command("createcachetable", verbosity=0)
+    try:
+        cache.set("key", "value", timeout=300)
+        assert cache.get("key") == "value"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT cache_key FROM my_cache_table")
+            assert cursor.fetchall() == [(":1:key",)]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE my_cache_table")
 
 
 def test_14_a_timeout_of_zero_stores_nothing_and_is_no_error(cache: Any) -> None:

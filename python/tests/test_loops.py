@@ -18,6 +18,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 import programs
+from callers import ask_and_cancel, ask_impatiently
 from memcached_clients import MemcachedClients
 from memcached_servers import MemcachedOptions, MemcachedServer
 from packages import need_package
@@ -197,20 +198,10 @@ def test_ten_thousand_cancelled_requests_and_each_answer_is_for_its_asker(
             return (await cache.aget_many([key, "missing"]))[key]
         return await cache.aget(key)
 
-    async def batch() -> int:
-        asked = {key: asyncio.create_task(ask(key)) for key in chance.sample(list(values), 250)}
-        await asyncio.sleep(chance.choice([0, 0, 0, 0.0002, 0.001]))
-        doomed = [task for task in asked.values() if chance.random() < 0.8]
-        cancelled = sum(task.cancel() for task in doomed)
-        answers = await asyncio.gather(*asked.values(), return_exceptions=True)
-        for key, answer in zip(asked, answers, strict=True):
-            assert isinstance(answer, asyncio.CancelledError) or answer == values[key]
-        return cancelled
-
     async def main() -> None:
         cancelled = 0
         while cancelled < (1000 if asyncio.get_running_loop().get_debug() else 10_000):
-            cancelled += await batch()
+            cancelled += await ask_and_cancel(ask, values, chance, asked_at_once=250)
         for key, value in values.items():
             assert await cache.aget(key) == value
         assert clients.connected <= A_HANDFUL
@@ -219,20 +210,7 @@ def test_ten_thousand_cancelled_requests_and_each_answer_is_for_its_asker(
 
 
 def test_a_request_that_times_out_for_its_caller_costs_nobody_else(cache: Any) -> None:
-    cache.set_many({str(number): number for number in range(50)})
-
-    async def main() -> None:
-        async def impatient(number: int) -> int | None:
-            try:
-                return await asyncio.wait_for(cache.aget(str(number)), 0.0003 * (number % 5))
-            except TimeoutError:
-                return None
-
-        for _ in range(10):
-            answers = await asyncio.gather(*(impatient(number) for number in range(50)))
-            assert all(answer in (None, number) for number, answer in enumerate(answers))
-
-    asyncio.run(main())
+    asyncio.run(ask_impatiently(cache))
 
 
 def test_a_cancelled_write_that_was_not_sent_is_not_sent_later(cache: Any) -> None:

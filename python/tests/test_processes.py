@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connections
 
 import programs
-from backends import IN_PROCESS, KEEPING, Backend
+from backends import FORKING_BESIDE_THREADS, IN_PROCESS, KEEPING, Backend
 
 # A child that hangs is ended by its alarm; one that fails says where.
 FORKING = """
@@ -42,7 +43,6 @@ def use(cache, name):
     assert cache.delete(name) and not cache.has_key(name)
 """
 
-each_backend = pytest.mark.parametrize("backend", KEEPING, ids=lambda backend: backend.name)
 each_in_process = pytest.mark.parametrize("backend", IN_PROCESS, ids=lambda backend: backend.name)
 ADDING = tuple(backend for backend in KEEPING if backend.adds == "anything")
 
@@ -76,15 +76,16 @@ print("done")
     )
 
 
-@each_backend
+@pytest.mark.parametrize("backend", FORKING_BESIDE_THREADS, ids=lambda backend: backend.name)
 def test_children_forked_beside_busy_threads_work(backend: Any) -> None:
     check(
         backend,
         """
 sys.setswitchinterval(1e-4)
 stop = threading.Event()
-# Opened before the fork: finding a class and asgiref's Local take locks of their own.
+# Opened before the fork: finding a class, or a router, and asgiref's Local take locks of their own.
 default, other = caches["default"], caches["other"]
+default.get("k")
 def hammer(name):
     while not stop.is_set():
         default.set(name, {"a": [1]}, 60)
@@ -123,7 +124,7 @@ import multiprocessing
 import children
 cache.set("parent", 1)
 with multiprocessing.get_context("spawn").Pool(2) as pool:
-    answers = pool.map(children.work, [settings.CACHES] * 2)
+    answers = pool.map(children.work, [site] * 2)
     pool.close()
     pool.join()
 assert answers[0] is None, answers
@@ -140,7 +141,10 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     def run(number: int) -> None:
         start.wait(10)
-        answers.append(work(number))
+        try:
+            answers.append(work(number))
+        finally:
+            connections.close_all()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:

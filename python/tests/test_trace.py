@@ -10,6 +10,7 @@ from typing import Any
 import hotclub
 import pytest
 from django.core.cache.backends.base import CacheKeyWarning, InvalidCacheKey
+from django.db import connections
 from hotclub import tracing
 from hotclub.errors import NotAnIntegerError
 
@@ -193,6 +194,7 @@ def test_a_thread_records_for_itself_only(plain: Any) -> None:
         with hotclub.trace() as table:
             plain.get("own")
         tables.append(table)
+        connections.close_all()
 
     tables: list[hotclub.Table] = []
     with hotclub.trace() as table:

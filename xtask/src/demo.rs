@@ -18,7 +18,8 @@ pub(crate) struct Options {
     /// Shows once what the caches do, then ends
     #[arg(long)]
     pub(crate) once: bool,
-    /// Which backends to use: `memory` (default), `file`, `redis`, `memcached`, several with commas, or `all`
+    /// Which backends to use: `memory` (default), `file`, `database`, `redis`, `memcached`, several with
+    /// commas, or `all`
     #[arg(long, value_name = "BACKENDS")]
     pub(crate) on: Option<String>,
     /// The port of the site

