@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from kit import tasks, verbs
+from kit.contestants import TCP, Contestant
+from kit.measure import LONG, Entry, Row
+from kit.tasks import Crowd
 from memcached_bench import targets
 from memcached_bench.contestants import Arena
-from sockets import tasks, verbs
-from sockets.contestants import TCP, Contestant
-from sockets.measure import Entry, Row
-from sockets.tasks import Crowd
 
 VERBS = (
     verbs.GET,
@@ -55,6 +55,7 @@ def all_rows(arena: Arena) -> Iterable[Row]:
             partial(_prepare, arena, ASYNC[verb], Crowd(loop, many, questions)),
             targets.ASYNC.get((verb, many), {}),
             wall_targets={},
+            efforts=LONG,
         )
 
 

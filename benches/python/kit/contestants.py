@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import django
 from django.conf import settings
 
-from sockets.programs import HOST
+from kit.programs import HOST
 
 TCP, UNIX = "TCP", "unix socket"
 #: Longer than the longest row takes.
@@ -73,11 +74,14 @@ class Contestant:
             left = self.store.seconds_left(key)
             assert TIMEOUT - 600 < left <= TIMEOUT, f"{self.name}: {key} has {left} s left"
 
-    def verify_questions(self, asked: int, expected: int, of_what: str = "keys") -> None:
-        """Nobody answers from a memory of its own."""
-        assert asked == expected, (
-            f"{self.name} asked the server for {asked} of {expected} {of_what}"
-        )
+    @contextmanager
+    def asking(self, keys: Iterable[str], times: int = 1, found: bool = True) -> Iterator[None]:
+        """Nobody answers from a memory of its own: the server sees every key of every question."""
+        seen = self.store.hits if found else self.store.misses
+        before = seen()
+        yield
+        asked, expected = seen() - before, len(list(keys)) * times
+        assert asked == expected, f"{self.name} asked the server for {asked} of {expected} keys"
 
 
 @dataclass(frozen=True, slots=True)
