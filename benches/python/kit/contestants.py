@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,6 +84,26 @@ class Contestant:
         assert asked == expected, f"{self.name} asked the server for {asked} of {expected} keys"
 
 
+class Hiding(Protocol):
+    """A store that counts no questions, but hides entries while a block runs."""
+
+    def hidden(self, key: str) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serverless(Contestant):
+    """One whose store is files: no server counts questions."""
+
+    @contextmanager
+    def asking(self, keys: Iterable[str], _times: int = 1, found: bool = True) -> Iterator[None]:
+        """Nobody answers from a memory of its own: what went away behind its back is a miss."""
+        yield
+        for key in keys if found else ():
+            with self.store.hidden(key):
+                got = self.cache.get(self.key(key))
+            assert got is None, f"{self.name} gave {got!r:.500}, which was not there any more"
+
+
 @dataclass(frozen=True, slots=True)
 class Floor(Contestant):
     """:class:`Bare` among the contestants."""
@@ -128,9 +148,9 @@ def alias(name: str, transport: str) -> str:
     return f"{name}; {transport}"
 
 
-def configure(aliases: dict[str, dict[str, Any]]) -> None:
-    """Tells Django of all caches; each gets the same timeout."""
+def configure(aliases: dict[str, dict[str, Any]], **others: Any) -> None:
+    """Tells Django of all caches, and of other settings; each cache gets the same timeout."""
     default = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     timed = {name: {**cache, "TIMEOUT": TIMEOUT} for name, cache in aliases.items()}
-    settings.configure(CACHES={"default": default, **timed})
+    settings.configure(CACHES={"default": default, **timed}, **others)
     django.setup()
