@@ -23,6 +23,7 @@ ROOMS = {
     "memcached": "memcached_bench.room",
     "file": "file_bench.room",
     "database": "database_bench.room",
+    "sqlite": "sqlite_bench.room",
 }
 MOST_RUNS = 3
 #: A target missed in this many runs counts as missed.

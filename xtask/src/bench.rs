@@ -39,6 +39,8 @@ enum Room {
     File,
     /// Against Django's DatabaseCache, on SQLite, PostgreSQL and MariaDB
     Database,
+    /// The embedded store, against diskcache
+    Sqlite,
 }
 
 impl Room {
@@ -49,6 +51,7 @@ impl Room {
             Room::Memcached => "memcached",
             Room::File => "file",
             Room::Database => "database",
+            Room::Sqlite => "sqlite",
         }
     }
 
