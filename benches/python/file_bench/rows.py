@@ -13,17 +13,7 @@ from kit import tasks, verbs
 from kit.measure import LONG, Entry, Row
 from kit.tasks import Crowd
 
-VERBS = (
-    verbs.GET,
-    verbs.GET_DICT,
-    verbs.GET_MISS,
-    verbs.SET,
-    verbs.SET_NEW,
-    verbs.GET_MANY,
-    verbs.SET_MANY,
-    verbs.INCR,
-    verbs.DELETE,
-)
+VERBS = (*verbs.COMMON, verbs.SET_NEW)
 #: Tasks: questions that each of them asks in a unit of work.
 QUESTIONS = {1: 200, 100: 20}
 

@@ -20,6 +20,8 @@ from kit.programs import Placement
 GET, SET, GET_DICT, GET_MISS = "get small str", "set small str", "get 1 KB dict", "get miss"
 GET_MANY, SET_MANY, INCR, DELETE = "get_many(100)", "set_many(100)", "incr", "delete"
 SET_NEW, ADD, TOUCH, DELETE_MANY = "set a new key", "add a new key", "touch", "delete_many(100)"
+#: What every room's rows begin with.
+COMMON = (GET, SET, GET_DICT, GET_MISS, GET_MANY, SET_MANY, INCR, DELETE)
 PLACEMENTS = (Placement.SAME_CORE, Placement.OTHER_CORE)
 
 #: Who takes part in a verb over a transport.

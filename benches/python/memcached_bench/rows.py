@@ -17,16 +17,6 @@ from kit.tasks import Crowd
 from memcached_bench import targets
 from memcached_bench.contestants import Arena
 
-VERBS = (
-    verbs.GET,
-    verbs.SET,
-    verbs.GET_DICT,
-    verbs.GET_MISS,
-    verbs.GET_MANY,
-    verbs.SET_MANY,
-    verbs.INCR,
-    verbs.DELETE,
-)
 ASYNC: dict[str, Callable[[Contestant, Crowd], Entry]] = {
     "aget": tasks.aget,
     "aset": tasks.aset,
@@ -46,7 +36,7 @@ def all_rows(arena: Arena) -> Iterable[Row]:
     def opened(verb: str, transport: str) -> Iterable[Contestant]:
         return arena.open(transport, with_floor=verb == verbs.GET)
 
-    yield from verbs.rows(VERBS, opened, arena.servers.placed, targets.BLOCKING)
+    yield from verbs.rows(verbs.COMMON, opened, arena.servers.placed, targets.BLOCKING)
     # One for all rows: connections of an asyncio client belong to a loop.
     loop = asyncio.new_event_loop()
     for (verb, many), questions in QUESTIONS.items():

@@ -12,17 +12,7 @@ from kit.tasks import Crowd
 from sqlite_bench import targets
 from sqlite_bench.contestants import DISKCACHE, EQUAL, HASTY, HOTCLUB, Arena, Policy
 
-VERBS = (
-    verbs.GET,
-    verbs.GET_DICT,
-    verbs.GET_MISS,
-    verbs.SET,
-    verbs.SET_NEW,
-    verbs.GET_MANY,
-    verbs.SET_MANY,
-    verbs.INCR,
-    verbs.DELETE,
-)
+VERBS = (*verbs.COMMON, verbs.SET_NEW)
 #: Tasks: questions that each of them asks in a unit of work.
 QUESTIONS = {1: 200, 100: 20}
 
