@@ -21,6 +21,9 @@ ROOMS = {
     "memory": "memory_room",
     "redis": "redis_bench.room",
     "memcached": "memcached_bench.room",
+    "file": "file_bench.room",
+    "database": "database_bench.room",
+    "sqlite": "sqlite_bench.room",
 }
 MOST_RUNS = 3
 #: A target missed in this many runs counts as missed.
@@ -36,6 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
     parser.add_argument("--results", type=Path, default=Path("benches/results"))
     parser.add_argument("--only", default="", help="rows whose name contains this; nothing is kept")
+    parser.add_argument(
+        "--folder", type=Path, help="where rooms with files keep them; without it: target"
+    )
     return parser.parse_args()
 
 

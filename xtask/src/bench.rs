@@ -35,6 +35,12 @@ enum Room {
     Redis,
     /// Against Django's classes for Memcached, on pymemcache and on pylibmc, and the clients of Rust
     Memcached,
+    /// Against Django's FileBasedCache and diskcache
+    File,
+    /// Against Django's DatabaseCache, on SQLite, PostgreSQL and MariaDB
+    Database,
+    /// The embedded store, against diskcache
+    Sqlite,
 }
 
 impl Room {
@@ -43,15 +49,22 @@ impl Room {
             Room::Memory => "memory",
             Room::Redis => "redis",
             Room::Memcached => "memcached",
+            Room::File => "file",
+            Room::Database => "database",
+            Room::Sqlite => "sqlite",
         }
+    }
+
+    /// Whether there are benches in Rust, beside those in Python.
+    fn has_rust(self) -> bool {
+        matches!(self, Room::Memory | Room::Memcached)
     }
 }
 
 /// Runs the Python benches, and the Rust ones of a room that has some; fails if one of them does.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut benches = vec![python_benches(options.room)?.args(flags(options))];
-    // Those of Redis are Python's alone.
-    if options.room != Some(Room::Redis) {
+    if options.room.is_none_or(Room::has_rust) {
         benches.push(rust_benches()?.args(flags(options)));
     }
     let mut code = ExitCode::SUCCESS;

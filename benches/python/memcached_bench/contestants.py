@@ -13,8 +13,7 @@ from typing import Any
 
 from django.core.cache import caches
 
-from memcached_bench.server import Server, Servers, Store
-from sockets.contestants import (
+from kit.contestants import (
     FLOOR,
     KEY,
     TCP,
@@ -26,6 +25,7 @@ from sockets.contestants import (
     configure,
     connected,
 )
+from memcached_bench.server import Server, Servers, Store
 
 PYMEMCACHE, DJANGO_PYMEMCACHE = "hotclub PyMemcacheCache", "Django PyMemcacheCache"
 PYLIBMC, DJANGO_PYLIBMC = "hotclub PyLibMCCache", "Django PyLibMCCache"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import facts
+from kit.room import made_by, run_once
 from memcached_bench import rows, server
 from memcached_bench.contestants import Arena, subject_of
 from rooms import Bench, NothingToMeasure
-from sockets.room import made_by, run_once
 
 PEERS = ("Django", "pymemcache", "pylibmc", "asgiref")
 

@@ -10,23 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from kit import tasks, verbs
+from kit.contestants import TCP, Contestant
+from kit.measure import LONG, Entry, Row
+from kit.tasks import Crowd
 from memcached_bench import targets
 from memcached_bench.contestants import Arena
-from sockets import tasks, verbs
-from sockets.contestants import TCP, Contestant
-from sockets.measure import Entry, Row
-from sockets.tasks import Crowd
 
-VERBS = (
-    verbs.GET,
-    verbs.SET,
-    verbs.GET_DICT,
-    verbs.GET_MISS,
-    verbs.GET_MANY,
-    verbs.SET_MANY,
-    verbs.INCR,
-    verbs.DELETE,
-)
 ASYNC: dict[str, Callable[[Contestant, Crowd], Entry]] = {
     "aget": tasks.aget,
     "aset": tasks.aset,
@@ -46,7 +36,7 @@ def all_rows(arena: Arena) -> Iterable[Row]:
     def opened(verb: str, transport: str) -> Iterable[Contestant]:
         return arena.open(transport, with_floor=verb == verbs.GET)
 
-    yield from verbs.rows(VERBS, opened, arena.servers.placed, targets.BLOCKING)
+    yield from verbs.rows(verbs.COMMON, opened, arena.servers.placed, targets.BLOCKING)
     # One for all rows: connections of an asyncio client belong to a loop.
     loop = asyncio.new_event_loop()
     for (verb, many), questions in QUESTIONS.items():
@@ -55,6 +45,7 @@ def all_rows(arena: Arena) -> Iterable[Row]:
             partial(_prepare, arena, ASYNC[verb], Crowd(loop, many, questions)),
             targets.ASYNC.get((verb, many), {}),
             wall_targets={},
+            efforts=LONG,
         )
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sockets.contestants import PREFIX, TIMEOUT, connected
-from sockets.programs import HOST, PATIENCE, Placement, allow_many_files, free_port, placed, serving
+from kit.contestants import PREFIX, TIMEOUT, connected
+from kit.programs import HOST, PATIENCE, Placement, allow_many_files, free_port, placed, serving
 
 PROGRAM = "memcached"
 

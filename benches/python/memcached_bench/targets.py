@@ -5,10 +5,10 @@ Judged twice: median with median, and best with best; both must hold.
 
 from __future__ import annotations
 
+from kit.contestants import TCP, UNIX
+from kit.measure import Targets
+from kit.verbs import GET, GET_MANY, SET_MANY
 from memcached_bench.contestants import DJANGO_PYLIBMC, DJANGO_PYMEMCACHE
-from sockets.contestants import TCP, UNIX
-from sockets.measure import Targets
-from sockets.verbs import GET, GET_MANY, SET_MANY
 
 _VERBS: dict[str, Targets] = {
     # pylibmc is C around the same two system calls.

@@ -18,8 +18,7 @@ import redis.asyncio
 from django.core.cache import caches
 from django.utils.module_loading import import_string
 
-from redis_bench.server import Server, Store
-from sockets.contestants import (
+from kit.contestants import (
     FLOOR,
     KEY,
     TCP,
@@ -32,7 +31,8 @@ from sockets.contestants import (
     configure,
     connected,
 )
-from sockets.programs import HOST
+from kit.programs import HOST
+from redis_bench.server import Server, Store
 
 HOTCLUB = "hotclub RedisCache"
 DJANGO = "Django RedisCache"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import facts
+from kit.room import made_by, run_once
 from redis_bench import rows, server
 from redis_bench.contestants import HOTCLUB, Arena
 from rooms import Bench, NothingToMeasure
-from sockets.room import made_by, run_once
 
 DELAY_MS = 1.0
 PEERS = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kit import verbs
+from kit.contestants import FLOOR, Contestant
+from kit.measure import Row
 from redis_bench import rows_async, targets
 from redis_bench.contestants import BLOCKING, Arena
-from sockets import verbs
-from sockets.contestants import FLOOR, Contestant
-from sockets.measure import Row
 
 VERBS = (verbs.GET, verbs.SET, verbs.GET_DICT, verbs.GET_MANY, verbs.SET_MANY, verbs.INCR)
 

@@ -14,6 +14,10 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 
+from kit import tasks
+from kit.contestants import TCP, Contestant
+from kit.measure import LONG, Entry, Row
+from kit.tasks import Crowd
 from redis_bench import targets
 from redis_bench.contestants import (
     ASYNC,
@@ -23,10 +27,6 @@ from redis_bench.contestants import (
     has_thread_a_task,
     is_one_thread,
 )
-from sockets import tasks
-from sockets.contestants import TCP, Contestant
-from sockets.measure import Entry, Row
-from sockets.tasks import Crowd
 
 #: redis-py's pools allow this many connections by default.
 POOL = 100
@@ -44,7 +44,13 @@ def rows(arena: Arena) -> Iterable[Row]:
             prepare = partial(_prepare, arena, loop, transport, many)
             cpu = targets.ASYNC_CPU.get((many, transport), {})
             wall = targets.ASYNC_WALL.get((many, transport), {})
-            yield Row(tasks.named("aget", many, transport), prepare, cpu, wall_targets=wall)
+            yield Row(
+                tasks.named("aget", many, transport),
+                prepare,
+                cpu,
+                wall_targets=wall,
+                efforts=LONG,
+            )
 
 
 def _prepare(

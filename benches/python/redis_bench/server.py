@@ -15,8 +15,8 @@ from typing import Any
 
 import redis
 
-from sockets.contestants import PREFIX, TIMEOUT
-from sockets.programs import (
+from kit.contestants import PREFIX, TIMEOUT
+from kit.programs import (
     HOST,
     Placement,
     allow_many_files,

@@ -6,6 +6,9 @@ are pickled. A peer without a number here is shown and not judged.
 
 from __future__ import annotations
 
+from kit.contestants import TCP, UNIX
+from kit.measure import Targets
+from kit.verbs import GET, GET_DICT, GET_MANY, SET, SET_MANY
 from redis_bench.contestants import (
     DELAYED,
     DJANGO,
@@ -14,9 +17,6 @@ from redis_bench.contestants import (
     VALKEY_ASYNC,
     VCACHE,
 )
-from sockets.contestants import TCP, UNIX
-from sockets.measure import Targets
-from sockets.verbs import GET, GET_DICT, GET_MANY, SET, SET_MANY
 
 _SMALL: Targets = {DJANGO: 10, DJANGO_REDIS: 4, VALKEY: 2.5, VCACHE: 2}
 _MANY: Targets = {DJANGO: 20, DJANGO_REDIS: 12, VALKEY: 20, VCACHE: 5}

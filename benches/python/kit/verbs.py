@@ -13,12 +13,15 @@ from itertools import product, repeat
 from typing import Any
 
 import values
-from sockets.contestants import KEY, TCP, UNIX, Contestant
-from sockets.measure import Cost, Entry, Row, Targets, timed
-from sockets.programs import Placement
+from kit.contestants import KEY, TCP, UNIX, Contestant
+from kit.measure import Cost, Entry, Row, Slice, Targets, timed
+from kit.programs import Placement
 
 GET, SET, GET_DICT, GET_MISS = "get small str", "set small str", "get 1 KB dict", "get miss"
 GET_MANY, SET_MANY, INCR, DELETE = "get_many(100)", "set_many(100)", "incr", "delete"
+SET_NEW, ADD, TOUCH, DELETE_MANY = "set a new key", "add a new key", "touch", "delete_many(100)"
+#: What every room's rows begin with.
+COMMON = (GET, SET, GET_DICT, GET_MISS, GET_MANY, SET_MANY, INCR, DELETE)
 PLACEMENTS = (Placement.SAME_CORE, Placement.OTHER_CORE)
 
 #: Who takes part in a verb over a transport.
@@ -43,7 +46,11 @@ def rows(
 
 
 def _prepare(verb: str, transport: str, opened: Opened) -> dict[str, Entry]:
-    return {one.name: _ENTRIES[verb](one) for one in opened(verb, transport)}
+    return entries(verb, opened(verb, transport))
+
+
+def entries(verb: str, contestants: Iterable[Contestant]) -> dict[str, Entry]:
+    return {one.name: _ENTRIES[verb](one) for one in contestants}
 
 
 def hundred() -> dict[str, str]:
@@ -55,10 +62,9 @@ def _get(one: Contestant, value: Any) -> Entry:
 
     def verify() -> None:
         cache.set(key, one.value(value))
-        before = one.store.hits()
-        for _ in repeat(None, 3):
-            one.verify(cache.get(key), one.value(value))
-        one.verify_questions(one.store.hits() - before, 3)
+        with one.asking([KEY], 3):
+            for _ in repeat(None, 3):
+                one.verify(cache.get(key), one.value(value))
         one.verify_timeouts([KEY])
 
     def loop(calls: int) -> None:
@@ -77,9 +83,8 @@ def _get_miss(one: Contestant) -> Entry:
 
     def verify() -> None:
         one.store.forget([KEY])
-        before = one.store.misses()
-        loop(3)
-        one.verify_questions(one.store.misses() - before, 3)
+        with one.asking([KEY], 3, found=False):
+            loop(3)
         one.verify(cache.get(key), None)
 
     return Entry(verify, timed(loop))
@@ -107,9 +112,8 @@ def _get_many(one: Contestant) -> Entry:
 
     def verify() -> None:
         cache.set_many(data)
-        before = one.store.hits()
-        one.verify(one.found(keys, cache.get_many(keys)), data)
-        one.verify_questions(one.store.hits() - before, len(keys))
+        with one.asking(hundred()):
+            one.verify(one.found(keys, cache.get_many(keys)), data)
 
     def loop(calls: int) -> None:
         for _ in repeat(None, calls):
@@ -152,6 +156,19 @@ def _incr(one: Contestant) -> Entry:
     return Entry(verify, timed(loop))
 
 
+def _after(prepare: Callable[[], object], work: Slice) -> Slice:
+    """Before each unit of work something that is not timed."""
+
+    def one_slice(units: int) -> Cost:
+        costs = []
+        for _ in repeat(None, units):
+            prepare()
+            costs.append(work(1))
+        return Cost(sum(cost.cpu for cost in costs), sum(cost.wall for cost in costs))
+
+    return one_slice
+
+
 def _delete(one: Contestant) -> Entry:
     """Of keys that are there: a hundred at a time are set, untimed, just before they are deleted."""
     cache, data = one.cache, one.many(hundred())
@@ -161,24 +178,69 @@ def _delete(one: Contestant) -> Entry:
         for key in keys:
             cache.delete(key)
 
-    delete_all = timed(loop)
-
-    def one_slice(units: int) -> Cost:
-        costs = []
-        for _ in repeat(None, units):
-            cache.set_many(data)
-            costs.append(delete_all(1))
-        return Cost(sum(cost.cpu for cost in costs), sum(cost.wall for cost in costs))
+    one_slice = _after(lambda: cache.set_many(data), timed(loop))
 
     def verify() -> None:
         cache.set_many(data)
         one.verify(cache.delete(keys[0]), True)
         one.verify(cache.delete(keys[0]), False)
         one_slice(1)
-        left = [key for key in hundred() if one.store.stored(key) is not None]
-        assert not left, f"{one.name} did not delete {left}"
+        _verify_gone(one)
 
     return Entry(verify, one_slice, calls=len(keys))
+
+
+def _delete_many(one: Contestant) -> Entry:
+    """As :func:`_delete`."""
+    cache, data = one.cache, one.many(hundred())
+    keys = list(data)
+    one_slice = _after(lambda: cache.set_many(data), timed(lambda _times: cache.delete_many(keys)))
+
+    def verify() -> None:
+        one_slice(1)
+        _verify_gone(one)
+
+    return Entry(verify, one_slice)
+
+
+def _verify_gone(one: Contestant) -> None:
+    left = [key for key in hundred() if one.store.stored(key) is not None]
+    assert not left, f"{one.name} did not delete {left}"
+
+
+def _new(one: Contestant, store: Callable[[str, Any], object]) -> Entry:
+    """Of keys that are not there: a hundred at a time are deleted, untimed, before they are stored."""
+    cache, data = one.cache, one.many(hundred())
+    keys, items = list(data), list(data.items())
+
+    def loop(_times: int) -> None:
+        for key, value in items:
+            store(key, value)
+
+    one_slice = _after(lambda: cache.delete_many(keys), timed(loop))
+
+    def verify() -> None:
+        one_slice(1)
+        one.verify(one.found(data, cache.get_many(keys)), data)
+        one.verify_timeouts(hundred())
+
+    return Entry(verify, one_slice, calls=len(keys))
+
+
+def _touch(one: Contestant) -> Entry:
+    cache, key = one.cache, one.key(KEY)
+
+    def loop(calls: int) -> None:
+        for _ in repeat(None, calls):
+            cache.touch(key)
+
+    def verify() -> None:
+        cache.set(key, one.value(values.TEXT), 10)
+        one.verify(cache.touch(key), True)
+        one.verify(cache.get(key), one.value(values.TEXT))
+        one.verify_timeouts([KEY])
+
+    return Entry(verify, timed(loop))
 
 
 _ENTRIES: dict[str, Callable[[Contestant], Entry]] = {
@@ -190,4 +252,8 @@ _ENTRIES: dict[str, Callable[[Contestant], Entry]] = {
     SET_MANY: _set_many,
     INCR: _incr,
     DELETE: _delete,
+    DELETE_MANY: _delete_many,
+    SET_NEW: lambda one: _new(one, one.cache.set),
+    ADD: lambda one: _new(one, one.cache.add),
+    TOUCH: _touch,
 }

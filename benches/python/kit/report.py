@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from sockets.measure import Figure
+from kit.measure import Figure
 
 HEAD = "case,contestant,median,best,unit,against,ratio,ratio of bests,target,met"
 

@@ -47,6 +47,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    rounds: int
+    #: Of wall time, at least.
+    seconds_a_slice: float
+
+
+class Efforts(NamedTuple):
+    full: Effort
+    quick: Effort
+
+
+SHORT = Efforts(Effort(41, 0.02), Effort(7, 0.01))
+#: An async unit of work takes seconds where threads answer, so there are fewer rounds of those.
+LONG = Efforts(Effort(7, 0.1), Effort(3, 0.02))
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     name: str
     #: Opens the contestants, in their placement; called when the row's turn has come.
@@ -56,13 +73,7 @@ class Row:
     wall_targets: Targets | None = None
     #: Where the server runs while the row is measured.
     placed: Callable[[], AbstractContextManager[None]] = nullcontext
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    rounds: int
-    #: Of wall time, at least.
-    seconds_a_slice: float
+    efforts: Efforts = SHORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,11 @@ class Placement(StrEnum):
 
 @contextmanager
 def placed(placement: Placement, servers: Iterable[int]) -> Iterator[None]:
-    """Keeps all threads of the servers and of this process on the cores that the placement names."""
+    """Keeps all threads of the servers, of what they started, and of this process on the cores named."""
     everywhere = os.sched_getaffinity(0)
     ours, theirs = placement.cores(everywhere)
-    cores = {pid: theirs for pid in servers} | {os.getpid(): ours}
+    started = {pid for server in servers for pid in _family(server)}
+    cores = dict.fromkeys(started, theirs) | {os.getpid(): ours}
     for pid, chosen in cores.items():
         _keep_on(pid, chosen)
     try:
@@ -54,9 +55,18 @@ def placed(placement: Placement, servers: Iterable[int]) -> Iterator[None]:
             _keep_on(pid, everywhere)
 
 
-def _keep_on(pid: int, cores: set[int]) -> None:
+def _family(pid: int) -> Iterator[int]:
+    """A process and what it started."""
+    yield pid
     for thread in Path("/proc", str(pid), "task").iterdir():
-        with suppress(ProcessLookupError):
+        for child in (thread / "children").read_text().split():
+            yield from _family(int(child))
+
+
+def _keep_on(pid: int, cores: set[int]) -> None:
+    # One of them may have ended since.
+    with suppress(ProcessLookupError, FileNotFoundError):
+        for thread in Path("/proc", str(pid), "task").iterdir():
             os.sched_setaffinity(int(thread.name), cores)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import django
 from django.conf import settings
 
-from sockets.programs import HOST
+from kit.programs import HOST
 
 TCP, UNIX = "TCP", "unix socket"
 #: Longer than the longest row takes.
@@ -73,11 +74,34 @@ class Contestant:
             left = self.store.seconds_left(key)
             assert TIMEOUT - 600 < left <= TIMEOUT, f"{self.name}: {key} has {left} s left"
 
-    def verify_questions(self, asked: int, expected: int, of_what: str = "keys") -> None:
-        """Nobody answers from a memory of its own."""
-        assert asked == expected, (
-            f"{self.name} asked the server for {asked} of {expected} {of_what}"
-        )
+    @contextmanager
+    def asking(self, keys: Iterable[str], times: int = 1, found: bool = True) -> Iterator[None]:
+        """Nobody answers from a memory of its own: the server sees every key of every question."""
+        seen = self.store.hits if found else self.store.misses
+        before = seen()
+        yield
+        asked, expected = seen() - before, len(list(keys)) * times
+        assert asked == expected, f"{self.name} asked the server for {asked} of {expected} keys"
+
+
+class Hiding(Protocol):
+    """A store that counts no questions, but hides entries while a block runs."""
+
+    def hidden(self, key: str) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serverless(Contestant):
+    """One whose store is files: no server counts questions."""
+
+    @contextmanager
+    def asking(self, keys: Iterable[str], _times: int = 1, found: bool = True) -> Iterator[None]:
+        """Nobody answers from a memory of its own: what went away behind its back is a miss."""
+        yield
+        for key in keys if found else ():
+            with self.store.hidden(key):
+                got = self.cache.get(self.key(key))
+            assert got is None, f"{self.name} gave {got!r:.500}, which was not there any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +148,9 @@ def alias(name: str, transport: str) -> str:
     return f"{name}; {transport}"
 
 
-def configure(aliases: dict[str, dict[str, Any]]) -> None:
-    """Tells Django of all caches; each gets the same timeout."""
+def configure(aliases: dict[str, dict[str, Any]], **others: Any) -> None:
+    """Tells Django of all caches, and of other settings; each cache gets the same timeout."""
     default = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
     timed = {name: {**cache, "TIMEOUT": TIMEOUT} for name, cache in aliases.items()}
-    settings.configure(CACHES={"default": default, **timed})
+    settings.configure(CACHES={"default": default, **timed}, **others)
     django.setup()

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 import values
-from sockets.contestants import KEY, Contestant
-from sockets.measure import Entry, timed
-from sockets.verbs import hundred
+from kit.contestants import KEY, Contestant
+from kit.measure import Entry, timed
+from kit.verbs import hundred
 
 #: Asks so many times, and gives the last answer.
 Task = Callable[[int], Coroutine[Any, Any, Any]]
@@ -66,10 +66,9 @@ def aget(one: Contestant, crowd: Crowd, ask: Callable[..., Any] = asking) -> Ent
 
     def verify() -> None:
         crowd.loop.run_until_complete(cache.aset(key, value))
-        before = one.store.hits()
-        for answer in crowd.answers(task, 3):
-            one.verify(answer, value)
-        one.verify_questions(one.store.hits() - before, crowd.tasks * 3, "times")
+        with one.asking([KEY], crowd.tasks * 3):
+            for answer in crowd.answers(task, 3):
+                one.verify(answer, value)
         one.verify_timeouts([KEY])
 
     return crowd.entry(verify, task)
@@ -94,9 +93,8 @@ def aget_many(one: Contestant, crowd: Crowd) -> Entry:
 
     def verify() -> None:
         crowd.loop.run_until_complete(cache.aset_many(data))
-        before = one.store.hits()
-        for answer in crowd.answers(task, 1):
-            one.verify(one.found(data, answer), data)
-        one.verify_questions(one.store.hits() - before, crowd.tasks * len(data))
+        with one.asking(hundred(), crowd.tasks):
+            for answer in crowd.answers(task, 1):
+                one.verify(one.found(data, answer), data)
 
     return crowd.entry(verify, task)

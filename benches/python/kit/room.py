@@ -6,12 +6,8 @@ import argparse
 from collections.abc import Callable, Iterable
 
 import facts
-from sockets import report
-from sockets.measure import Effort, Figure, Row, measured
-
-#: An async unit of work takes seconds where threads answer, so there are fewer rounds of those.
-BLOCKING, ASYNC = Effort(41, 0.02), Effort(7, 0.1)
-BLOCKING_QUICK, ASYNC_QUICK = Effort(7, 0.01), Effort(3, 0.02)
+from kit import report
+from kit.measure import Figure, Row, measured
 
 
 def command(asked: argparse.Namespace) -> str:
@@ -36,15 +32,10 @@ def run_once(
     figures = []
     for row in rows:
         if asked.only in row.name:
-            found = measured(row, _effort(row, quick=asked.quick), subject_of)
+            effort = row.efforts.quick if asked.quick else row.efforts.full
+            found = measured(row, effort, subject_of)
             report.print_table(found)
             figures += found
     if not asked.only:
         report.write_csv(asked.results / facts.csv_name(asked.room), lines, figures)
     return figures
-
-
-def _effort(row: Row, quick: bool) -> Effort:
-    if row.wall_targets is None:
-        return BLOCKING_QUICK if quick else BLOCKING
-    return ASYNC_QUICK if quick else ASYNC

@@ -1,0 +1,1 @@
+"""The benches of the database room: databases of their own, the rows; see ../../README.md."""

@@ -1,0 +1,1 @@
+"""The benches of the file room: folders of their own, the peers, the rows; see ../../README.md."""

@@ -1,1 +1,0 @@
-"""What the benches of the rooms behind a socket share; see ../../README.md."""
