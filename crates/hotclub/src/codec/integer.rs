@@ -56,7 +56,7 @@ fn parse_pythons(bytes: &[u8]) -> Option<i128> {
 }
 
 /// The sum of stored digits and a delta, for rooms that count by themselves.
-#[cfg(any(feature = "memory", feature = "file"))]
+#[cfg(any(feature = "memory", feature = "file", feature = "database"))]
 pub(crate) fn add(bytes: &[u8], delta: i128) -> Result<i128> {
     use crate::error::{Error, ErrorKind};
     let not_an_integer = |message: &str| Error::new(ErrorKind::NotAnInteger, message);

@@ -9,11 +9,18 @@
 mod error;
 mod layout;
 mod row;
+#[cfg(feature = "database-server")]
+pub mod server;
 #[cfg(any())]
 pub mod sqlite;
 
 #[cfg(any())]
 pub(crate) use sqlite::ROOM as SQLITE;
+
+#[cfg(feature = "mysql")]
+pub(crate) use server::MYSQL;
+#[cfg(feature = "postgres")]
+pub(crate) use server::POSTGRES;
 
 pub(crate) use error::Problem;
 pub use layout::Layout;
