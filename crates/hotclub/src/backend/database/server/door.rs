@@ -27,7 +27,7 @@ impl Drop for Own {
 
 /// Beyond all limits of a verb.
 const SLACK: Duration = Duration::from_secs(5);
-/// No verb has more statements that may all come close to their limit.
+/// So many statements every verb may have: the table is looked at, room is made, a verb is tried again.
 const STATEMENTS: u32 = 8;
 
 fn handle() -> std::result::Result<&'static Handle, String> {
@@ -46,7 +46,9 @@ pub(super) fn ask<V: Verb>(store: &Arc<Store>, verb: V) -> Result<V::Answer> {
     let gone = |text: &str| Error::new(ErrorKind::Unavailable, text).at(scheme, name);
     let handle = handle().map_err(|cause| gone(&format!("no runtime: {cause}")))?;
     let config = &store.config;
-    let limit = config.pool_limit + config.connect_limit * 2 + config.reply_limit * STATEMENTS + SLACK;
+    let statements = STATEMENTS.saturating_add(u32::try_from(verb.statements()).unwrap_or(u32::MAX));
+    let answers = config.reply_limit.saturating_mul(statements);
+    let limit = (config.pool_limit + config.connect_limit * 2 + SLACK).saturating_add(answers);
     let (done, answer) = sync_channel(1);
     let store = store.clone();
     let task = handle.spawn(async move { drop(done.send(store.ask(&verb).await)) });

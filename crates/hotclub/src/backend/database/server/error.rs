@@ -102,8 +102,8 @@ fn of_postgres(state: &str, message: String) -> Trouble {
     match state {
         "40001" | "40P01" => Trouble::Conflict(message),
         "42P01" => Trouble::NoTable(message),
-        // The server ends, or has no room for us: the connection ends too.
-        "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Trouble::Lost(message),
+        // The server ends, has no room for us, or has forgotten what was prepared: a connection of no use.
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "26000" => Trouble::Lost(message),
         "57014" | "55P03" => Trouble::Refused(ErrorKind::Timeout, message),
         "22001" | "22021" => Trouble::Refused(ErrorKind::InvalidKey, message),
         _ if state.starts_with("54") => Trouble::Refused(ErrorKind::TooLarge, message),

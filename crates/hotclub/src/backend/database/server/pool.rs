@@ -115,7 +115,13 @@ impl Pool {
 
     /// Keeps a connection whose last answer was read to its end.
     pub(super) fn put(&self, taken: Taken) {
-        self.idle.lock().push(Idle { link: taken.link, since: Instant::now() });
+        let old = {
+            let mut idle = self.idle.lock();
+            idle.push(Idle { link: taken.link, since: Instant::now() });
+            // The one used first is the first; those above may be in use all the time.
+            if idle[0].since.elapsed() > IDLE { Some(idle.remove(0)) } else { None }
+        };
+        drop(old);
     }
 
     /// How many connections there are.

@@ -6,6 +6,8 @@
 use super::error::Trouble;
 use super::session::Session;
 use super::store::add;
+use super::table::Found;
+use super::verbs::MOST_ROWS;
 use crate::backend::Limit;
 use std::time::{Duration, Instant};
 
@@ -14,12 +16,16 @@ const COUNTED_ANEW: Duration = Duration::from_secs(30);
 /// So often one write removes rows whose time is over, so many at a time.
 const SWEPT: Duration = Duration::from_secs(1);
 const SWEEP: i64 = 256;
+/// A read is noted that comes this many milliseconds after the use that is known.
+const NOTED: i64 = 60_000;
 
 /// What is known of the rows of a table.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     rows: Option<(i64, Instant)>,
     swept: Option<Instant>,
+    /// Somebody will look for what was not used for longest.
+    is_limited: bool,
 }
 
 impl Room {
@@ -61,6 +67,7 @@ impl Session<'_> {
             self.state.room.lock().swept = None;
         }
         let Some(limit) = limit.or(self.config.limit) else { return Ok(()) };
+        self.state.room.lock().is_limited = true;
         let known = self.state.room.lock().known();
         if known.is_some_and(|rows| rows < limit.max_entries) {
             return Ok(());
@@ -71,6 +78,21 @@ impl Session<'_> {
         while self.sweep().await? == SWEEP {}
         let rows = self.count().await?;
         if rows >= limit.max_entries { self.cull(limit, rows).await } else { Ok(()) }
+    }
+
+    /// After a read, where there is a limit: a statement more, but once a minute for an entry.
+    pub(super) async fn note_use(&mut self, found: &[&Found]) -> Result<(), Trouble> {
+        if !self.table.is_own() || !(self.config.limit.is_some() || self.state.room.lock().is_limited) {
+            return Ok(());
+        }
+        let before = self.now.saturating_sub(NOTED);
+        let due = found.iter().filter(|found| found.used < before);
+        let keys: Vec<&str> = due.filter_map(|found| std::str::from_utf8(&found.key).ok()).collect();
+        for keys in keys.chunks(MOST_ROWS) {
+            let noted = self.ask(self.table.note_use(keys, self.now)).await;
+            unless_busy(noted.map(|answer| answer.affected))?;
+        }
+        Ok(())
     }
 
     async fn count(&mut self) -> Result<i64, Trouble> {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 mod failures;
 mod fronts;
+mod random;
 mod room;
 mod runtimes;
 mod tables;

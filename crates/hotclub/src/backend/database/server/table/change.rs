@@ -91,6 +91,21 @@ impl Table {
         Some(statement)
     }
 
+    /// Notes that rows are used. Where the vendor can pass over rows that somebody is writing, it does.
+    pub(in super::super) fn note_use<'a>(&self, keys: &[&'a str], now: i64) -> Statement<'a> {
+        let mut statement = self.statement("UPDATE ");
+        statement.text(&self.quoted).text(" SET used = ").arg(Arg::Int(now));
+        if !self.is_postgres() {
+            self.where_keys(&mut statement, keys);
+            return statement;
+        }
+        let list = format!(" WHERE {key} IN (SELECT {key} FROM {}", self.quoted, key = self.key);
+        statement.text(&list);
+        self.where_keys(&mut statement, keys);
+        statement.text(" FOR UPDATE SKIP LOCKED)");
+        statement
+    }
+
     /// Counts in the database, if the value is so plain a number that it can.
     pub(in super::super) fn count<'a>(
         &self,

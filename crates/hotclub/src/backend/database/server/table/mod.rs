@@ -41,6 +41,8 @@ pub(super) struct Found {
     /// Milliseconds since 1970; nothing: never.
     pub(super) deadline: Option<u64>,
     pub(super) cas: u64,
+    /// When it was last written, touched or, now and then, read, in milliseconds since 1970; 0 in Django's.
+    pub(super) used: i64,
 }
 
 /// Longer keys do not fit into an index of either vendor (2704 and 3072 bytes, less what stands beside them).
@@ -48,9 +50,11 @@ const MOST_KEY: usize = 2048;
 /// Django's `varchar(255)`, in characters.
 const MOST_DJANGO_KEY: usize = 255;
 
-/// What [`Table::read`] gives, but for its value.
-const OWN_ENTRY: &[Column] = &[Column::Bytes, Column::Bytes, Column::Int, Column::Int, Column::Int];
-const DJANGO_ENTRY: &[Column] = &[Column::Bytes, Column::Text, Column::Int, Column::Time, Column::Int];
+/// What [`Table::read`] gives.
+const OWN_ENTRY: &[Column] =
+    &[Column::Bytes, Column::Bytes, Column::Int, Column::Int, Column::Int, Column::Int];
+const DJANGO_ENTRY: &[Column] =
+    &[Column::Bytes, Column::Text, Column::Int, Column::Time, Column::Int, Column::Int];
 
 impl Table {
     pub(super) fn new(config: &ServerConfig) -> Self {
@@ -123,7 +127,7 @@ impl Table {
     /// A row of [`Table::read`] and its kin.
     pub(super) fn entry(&self, row: Row) -> Result<Found> {
         let wrong = || unreadable("not the columns that were asked for");
-        let [Cell::Bytes(key), value, Cell::Int(flags), Cell::Int(end), Cell::Int(cas)]: [Cell; 5] =
+        let [Cell::Bytes(key), value, Cell::Int(flags), Cell::Int(end), Cell::Int(cas), Cell::Int(used)]: [Cell; 6] =
             row.try_into().map_err(|_| wrong())?
         else {
             return Err(wrong());
@@ -133,7 +137,7 @@ impl Table {
             Cell::Text(text) => (row::read_value(&text).map_err(unreadable)?, row::deadline(end)),
             Cell::Int(_) => return Err(wrong()),
         };
-        Ok(Found { key, value, flags: flags as u32, deadline, cas: cas as u64 })
+        Ok(Found { key, value, flags: flags as u32, deadline, cas: cas as u64, used })
     }
 
     fn statement<'a>(&self, text: &str) -> Statement<'a> {
@@ -158,20 +162,18 @@ impl Table {
     /// Columns of an entry, for [`Table::entry`].
     fn entry_columns(&self) -> (String, &'static [Column]) {
         let Table { key, value, ends, .. } = self;
-        match (self.vendor, self.layout) {
-            (Vendor::Postgres, Layout::Own) => {
-                (format!("convert_to({key}, 'UTF8'), {value}, \"flags\", {ends}, \"cas\""), OWN_ENTRY)
-            }
-            (Vendor::MySql, Layout::Own) => (format!("{key}, {value}, `flags`, {ends}, `cas`"), OWN_ENTRY),
-            (Vendor::Postgres, Layout::Django) => {
-                let columns =
-                    format!("convert_to({key}, 'UTF8'), {value}, 0::bigint, {ends}, xmin::text::bigint");
-                (columns, DJANGO_ENTRY)
-            }
-            (Vendor::MySql, Layout::Django) => {
-                (format!("{}, {value}, 0, CAST({ends} AS CHAR), 0", self.bytes_of_key()), DJANGO_ENTRY)
-            }
-        }
+        let (key, ends) = match (self.vendor, self.layout) {
+            (Vendor::Postgres, _) => (format!("convert_to({key}, 'UTF8')"), (*ends).to_owned()),
+            (Vendor::MySql, Layout::Own) => ((*key).to_owned(), (*ends).to_owned()),
+            (Vendor::MySql, Layout::Django) => (self.bytes_of_key(), format!("CAST({ends} AS CHAR)")),
+        };
+        let (flags, cas, used) = match (self.vendor, self.layout) {
+            (_, Layout::Own) => ("flags", "cas", "used"),
+            (Vendor::Postgres, Layout::Django) => ("0::bigint", "xmin::text::bigint", "0::bigint"),
+            (Vendor::MySql, Layout::Django) => ("0", "0", "0"),
+        };
+        let kinds = if self.is_own() { OWN_ENTRY } else { DJANGO_ENTRY };
+        (format!("{key}, {value}, {flags}, {ends}, {cas}, {used}"), kinds)
     }
 
     /// MySQL compares texts by rules of languages: exactly the same they are as bytes only.

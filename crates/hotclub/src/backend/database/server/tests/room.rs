@@ -61,6 +61,26 @@ fn entries_over_go_before_those_that_live_and_those_unused_for_longest_before_ot
 }
 
 #[test]
+fn reads_are_uses_too() {
+    for server in Shared::all("reads_are_uses_too") {
+        let table = plain_table();
+        let (backend, hand) = limited(server, "own", "max_entries=6&cull_frequency=2", &table);
+        for number in 0..6 {
+            set(&backend, &format!("key{number}"), "1").unwrap();
+            hand.advance(Duration::from_secs(1));
+        }
+        hand.advance(Duration::from_secs(60));
+        let read = |number: usize| get(&backend, &format!("key{number}")).unwrap().is_some();
+        assert!(read(0) && read(2));
+        let peeked = backend.get("key1", &GetOptions::peek()).unwrap();
+        assert!(peeked.is_some());
+        set(&backend, "key6", "1").unwrap();
+        let left: Vec<usize> = (0..=6).filter(|number| read(*number)).collect();
+        assert_eq!(left, [0, 2, 5, 6]);
+    }
+}
+
+#[test]
 fn writing_over_an_entry_takes_no_room() {
     for server in Shared::all("writing_over_an_entry_takes_no_room") {
         for layout in ["own", "django"] {

@@ -26,6 +26,10 @@ impl Verb for Count {
         Effect::Once
     }
 
+    fn statements(&self) -> usize {
+        0
+    }
+
     fn check(&self, table: &Table) -> Result<()> {
         table.check_key(&self.key)
     }
@@ -93,6 +97,10 @@ impl Verb for Weigh {
 
     fn effect(&self) -> Effect {
         Effect::Read
+    }
+
+    fn statements(&self) -> usize {
+        0
     }
 
     fn check(&self, _table: &Table) -> Result<()> {

@@ -27,6 +27,9 @@ pub(super) trait Verb: Send + Sync + 'static {
     /// What may be done when its connection breaks.
     fn effect(&self) -> Effect;
 
+    /// How many statements it may have, beyond those of every verb.
+    fn statements(&self) -> usize;
+
     /// Whether it can be asked of this table.
     fn check(&self, table: &Table) -> Result<()>;
 
@@ -43,7 +46,7 @@ pub(super) trait Verb: Send + Sync + 'static {
 }
 
 /// Keys of one statement, and so many bytes of values, unless one value alone has more.
-const MOST_ROWS: usize = 512;
+pub(super) const MOST_ROWS: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 
 fn check_keys(table: &Table, keys: &[String]) -> Result<()> {

@@ -32,6 +32,10 @@ impl Verb for Read {
         if self.options.touch.is_some() { Effect::Idempotent } else { Effect::Read }
     }
 
+    fn statements(&self) -> usize {
+        self.keys.len().div_ceil(MOST_ROWS)
+    }
+
     fn check(&self, table: &Table) -> Result<()> {
         if !self.options.tags.is_empty() {
             return Err(Error::unsupported(table.scheme(), "get with tags"));
@@ -55,6 +59,8 @@ impl Verb for Read {
             let hits = entries.iter().flatten().count() as u64;
             add(&session.counts.hits, hits);
             add(&session.counts.misses, entries.len() as u64 - hits);
+            let found: Vec<&Found> = found.values().collect();
+            session.note_use(&found).await?;
         }
         Ok(entries)
     }
@@ -103,6 +109,10 @@ impl Verb for Touch {
 
     fn effect(&self) -> Effect {
         Effect::Idempotent
+    }
+
+    fn statements(&self) -> usize {
+        0
     }
 
     fn check(&self, table: &Table) -> Result<()> {

@@ -25,6 +25,10 @@ impl Verb for Remove {
         Effect::Idempotent
     }
 
+    fn statements(&self) -> usize {
+        self.keys.len().div_ceil(MOST_ROWS)
+    }
+
     fn check(&self, table: &Table) -> Result<()> {
         check_keys(table, &self.keys)
     }
@@ -69,6 +73,10 @@ impl Verb for Clear {
 
     fn effect(&self) -> Effect {
         Effect::Idempotent
+    }
+
+    fn statements(&self) -> usize {
+        0
     }
 
     fn check(&self, _table: &Table) -> Result<()> {

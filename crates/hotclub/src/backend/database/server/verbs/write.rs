@@ -49,6 +49,10 @@ impl Verb for Write {
         (!stays).then(|| Remove { keys: keys(), name: self.name })
     }
 
+    fn statements(&self) -> usize {
+        self.items.len()
+    }
+
     fn check(&self, table: &Table) -> Result<()> {
         if matches!(self.options.condition, Condition::IfCas(_)) && !table.has_cas() {
             return Err(Error::unsupported(table.scheme(), "compare-and-set in the table of Django"));
