@@ -53,6 +53,10 @@ impl Default for Registry {
         registry.register(crate::backend::memory::ROOM);
         #[cfg(feature = "memcached-blocking")]
         registry.register(crate::backend::memcached::ROOM);
+        #[cfg(feature = "mysql")]
+        registry.register(crate::backend::database::MYSQL);
+        #[cfg(feature = "postgres")]
+        registry.register(crate::backend::database::POSTGRES);
         #[cfg(feature = "redis-blocking")]
         registry.register(crate::backend::redis::ROOM);
         #[cfg(feature = "sqlite")]

@@ -15,6 +15,7 @@ impl Problem {
         Problem { kind, place: place.into(), message: message.into() }
     }
 
+    #[cfg(feature = "sqlite")]
     pub(super) fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -9,9 +9,15 @@
 mod error;
 mod layout;
 mod row;
+#[cfg(feature = "database-server")]
+pub mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "mysql")]
+pub(crate) use server::MYSQL;
+#[cfg(feature = "postgres")]
+pub(crate) use server::POSTGRES;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::ROOM as SQLITE;
 

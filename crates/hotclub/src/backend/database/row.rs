@@ -34,6 +34,10 @@ pub(super) fn deadline(milliseconds: i64) -> Option<u64> {
 }
 
 /// `YYYY-MM-DD HH:MM:SS`, with microseconds if it is no whole second: SQLite's form of Django's times.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "PostgreSQL takes numbers")
+)]
 pub(super) fn write_time(deadline: Option<u64>) -> String {
     let milliseconds = deadline.map_or(NEVER_MS, |at| i64::try_from(at).unwrap_or(NEVER_MS).min(NEVER_MS));
     let (days, of_day) = (milliseconds.div_euclid(86_400_000), milliseconds.rem_euclid(86_400_000));
@@ -48,6 +52,10 @@ pub(super) fn write_time(deadline: Option<u64>) -> String {
 }
 
 /// Milliseconds since 1970 of such a text.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "sqlite")),
+    allow(dead_code, reason = "PostgreSQL takes numbers")
+)]
 pub(super) fn read_time(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);

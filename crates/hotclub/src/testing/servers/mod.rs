@@ -7,6 +7,7 @@
 //! | [`RedisCluster`] | three primaries that share all slots, and a slot that wanders ([`SlotMigration`]) |
 //! | [`RedisSentinels`] | a primary, its replica, and three sentinels that watch them |
 //! | [`MemcachedServer`] | one memcached, with its [`MemcachedOptions`]; or a fleet of three |
+//! | [`PostgresServer`], [`MariaDbServer`] | one database server with an empty database |
 //! | [`FaultProxy`] | what stands between a client and a server and spoils replies ([`Fault`]) |
 //! | [`Certificates`] | an authority, a server's certificate and a client's, made once per process |
 //!
@@ -33,25 +34,30 @@ mod admin;
 mod certificates;
 mod cluster;
 mod folder;
+mod mariadb;
 mod memcached;
 mod options;
 mod ports;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
 mod sentinel;
 mod server;
 mod skip;
+mod users;
 mod wait;
 mod warden;
 
 pub use admin::Reply;
 pub use certificates::Certificates;
 pub use cluster::{RedisCluster, SlotMigration};
+pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use memcached::{MemcachedOptions, MemcachedServer};
 pub use options::{ClientCertificate, RedisOptions};
+pub use postgres::{PostgresOptions, PostgresServer};
 pub use proxy::{Fault, FaultProxy};
 pub use redis::RedisServer;
 pub use sentinel::RedisSentinels;
 pub use server::Server;
-pub use skip::{memcached_or_skip, redis_or_skip, tls_or_skip};
+pub use skip::{mariadb_or_skip, memcached_or_skip, postgres_or_skip, redis_or_skip, tls_or_skip};

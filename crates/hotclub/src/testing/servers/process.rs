@@ -44,9 +44,9 @@ impl Process {
         lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n")
     }
 
-    /// Stops it, and returns when it stands still.
+    /// Stops it and the processes that it made, and returns when it stands still.
     pub(super) fn pause(&self) {
-        self.signal(libc::SIGSTOP);
+        self.signal(self.id(), libc::SIGSTOP);
         // SAFETY: all zeros is a value of this plain C structure.
         let mut seen: libc::siginfo_t = unsafe { std::mem::zeroed() };
         // An end counts too, else this would wait for ever; WNOWAIT leaves that end to be reaped by `Child`.
@@ -54,25 +54,40 @@ impl Process {
         // SAFETY: `seen` is valid for the length of the call; the child is ours and not reaped yet.
         let answer = unsafe { libc::waitid(libc::P_PID, self.id(), &mut seen, what) };
         assert_eq!(answer, 0, "waitid: {}", std::io::Error::last_os_error());
+        self.children().into_iter().for_each(|child| self.signal(child, libc::SIGSTOP));
     }
 
-    /// Lets it go on.
+    /// Lets them go on.
     pub(super) fn resume(&self) {
-        self.signal(libc::SIGCONT);
+        self.children().into_iter().for_each(|child| self.signal(child, libc::SIGCONT));
+        self.signal(self.id(), libc::SIGCONT);
     }
 
-    fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.id()).expect("process ids are small");
-        // SAFETY: sends a signal to a child of ours that is not reaped yet, so the number is still its own.
+    /// The processes that it made: PostgreSQL has one for each connection.
+    fn children(&self) -> Vec<u32> {
+        let id = self.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
+    /// A child may have ended meanwhile; the process itself has not, while it is not reaped.
+    fn signal(&self, id: u32, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(id).expect("process ids are small");
+        // SAFETY: sends a signal to a child of ours that is not reaped yet, or to a child of that one, which is
+        // either stopped, so that it reaps nobody and numbers stay, or about to be killed with all it has.
         let answer = unsafe { libc::kill(pid, signal) };
-        assert_eq!(answer, 0, "kill: {}", std::io::Error::last_os_error());
+        assert!(answer == 0 || id != self.id(), "kill: {}", std::io::Error::last_os_error());
     }
 }
 
 impl Drop for Process {
-    /// Kills it, stopped or not, and waits for its end.
+    /// Kills it with the processes that it made, stopped or not, and waits for its end.
     fn drop(&mut self) {
         if self.owner == process::id() {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+                self.signal(self.id(), libc::SIGSTOP);
+                self.children().into_iter().for_each(|child| self.signal(child, libc::SIGKILL));
+            }
             self.child.kill().ok();
             warden::forget(self.child.id());
             self.child.wait().ok();

@@ -16,6 +16,34 @@ pub(super) fn redis_server() -> String {
 /// Started by this name.
 pub(super) const MEMCACHED: &str = "memcached";
 
+/// Started by this name.
+pub(super) const MARIADB: &str = "mariadbd";
+
+/// A program of PostgreSQL: the newest where Debian has them, which is not on the path.
+pub(super) fn postgres_program(name: &str) -> String {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| Some((version.file_name().to_str()?.parse().ok()?, version.path())))
+        .map(|(version, path)| (version, path.join("bin").join(name)))
+        .filter(|(_, path)| is_program(path))
+        .collect();
+    found.sort();
+    found.pop().map_or_else(|| name.to_owned(), |(_, path)| path.display().to_string())
+}
+
+/// Whether there is a PostgreSQL, with its command line; without one says `skipped: …`, and panics where `CI` is set.
+#[must_use]
+pub fn postgres_or_skip(test: &str) -> bool {
+    found_or_skip(test, &postgres_program("postgres"), "postgresql")
+        && found_or_skip(test, "psql", "postgresql-client")
+}
+
+/// Whether there is a MariaDB; without one says `skipped: …`, and panics where `CI` is set.
+#[must_use]
+pub fn mariadb_or_skip(test: &str) -> bool {
+    found_or_skip(test, MARIADB, "mariadb-server")
+}
+
 /// Whether there is a redis-server; without one says `skipped: …`, and panics where `CI` is set.
 #[must_use]
 pub fn redis_or_skip(test: &str) -> bool {

@@ -1,0 +1,213 @@
+//! A table in a server, for any door: takes a connection, lets a verb work, and knows what to do when it fails.
+use super::config::ServerConfig;
+use super::error::Trouble;
+use super::pool::{Pool, Taken};
+use super::room::Room;
+use super::session::Session;
+use super::table::Table;
+use super::verbs::Verb;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fork::PerProcess;
+use hotclub_net::Effect;
+use hotclub_net::locks::Mutex;
+use hotclub_net::tasks::Runtimes;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// How often a verb is tried that the server gives up for the sake of others.
+const TRIALS: usize = 5;
+
+/// A table in a server.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) config: ServerConfig,
+    pub(super) table: Table,
+    clock: Clock,
+    place: String,
+    state: PerProcess<State>,
+    pub(super) counts: Counts,
+}
+
+/// What one process knows.
+#[derive(Debug)]
+pub(super) struct State {
+    pools: Runtimes<Pool>,
+    /// The table is there, and it is ours.
+    is_checked: AtomicBool,
+    /// More bytes than this the server does not take at once.
+    pub(super) most_packet: AtomicUsize,
+    // Short: a few numbers are read or written.
+    pub(super) room: Mutex<Room>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            pools: Runtimes::default(),
+            is_checked: AtomicBool::new(false),
+            most_packet: AtomicUsize::new(usize::MAX),
+            room: Mutex::default(),
+        }
+    }
+}
+
+/// Counters of this process.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) hits: AtomicU64,
+    pub(super) misses: AtomicU64,
+    pub(super) sets: AtomicU64,
+    pub(super) expired: AtomicU64,
+    pub(super) culled: AtomicU64,
+    pub(super) deleted: AtomicU64,
+}
+
+/// Adds to one of the counters.
+pub(super) fn add(counter: &AtomicU64, number: u64) {
+    if number > 0 {
+        counter.fetch_add(number, Ordering::Relaxed);
+    }
+}
+
+impl Store {
+    pub(super) fn new(config: ServerConfig, clock: Clock) -> Result<Self> {
+        config.check()?;
+        crate::fork::watch();
+        let (table, place) = (Table::new(&config), config.place());
+        Ok(Store { config, table, clock, place, state: PerProcess::new(), counts: Counts::default() })
+    }
+
+    /// One verb, on the runtime that this is called on.
+    pub(super) async fn ask<V: Verb>(&self, verb: &V) -> Result<V::Answer> {
+        let told = |trouble: Trouble| {
+            trouble.into_error(self.config.vendor, verb.name(), verb.effect(), &self.place)
+        };
+        verb.check(&self.table).map_err(|error| told(error.into()))?;
+        let done = self.try_often(verb).await;
+        if done.as_ref().is_err_and(Trouble::is_too_large)
+            && let Some(remove) = verb.instead()
+        {
+            // Told or not, the first error is the one that counts.
+            drop(self.try_often(&remove).await);
+        }
+        done.map_err(told)
+    }
+
+    async fn try_often<V: Verb>(&self, verb: &V) -> std::result::Result<V::Answer, Trouble> {
+        let state = self.state.get_or(State::default);
+        let mut tried = Tried::default();
+        loop {
+            match self.try_once(state, verb, tried.trust()).await {
+                Ok(answer) => return Ok(answer),
+                Err((trouble, was_idle)) => {
+                    if !tried.may_go_on(state, &trouble, was_idle, verb.effect()) {
+                        return Err(trouble);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_once<V: Verb>(
+        &self,
+        state: &State,
+        verb: &V,
+        trust: bool,
+    ) -> std::result::Result<V::Answer, (Trouble, bool)> {
+        let pool = state.pools.current(|| Pool::new(self.config.pool_size)).map_err(|_| {
+            let text = "the async door needs a tokio runtime, and there is none here";
+            (Error::new(ErrorKind::Unsupported, text).into(), false)
+        })?;
+        let taken =
+            pool.take(&self.config, verb.effect(), trust).await.map_err(|trouble| (trouble, false))?;
+        let was_idle = taken.was_idle;
+        let mut session = self.session(state, taken);
+        let done = match checked(&mut session).await {
+            Ok(()) => verb.run(&mut session).await,
+            Err(trouble) => Err(trouble),
+        };
+        let keeps = done.as_ref().err().is_none_or(Trouble::leaves_connection);
+        if keeps && !session.in_transaction {
+            pool.put(session.taken);
+        }
+        done.map_err(|trouble| (trouble, was_idle))
+    }
+
+    fn session<'s>(&'s self, state: &'s State, taken: Taken) -> Session<'s> {
+        let now = i64::try_from(self.clock.deadline(self.clock.now_ms()).0).unwrap_or(i64::MAX);
+        Session {
+            taken,
+            config: &self.config,
+            table: &self.table,
+            state,
+            counts: &self.counts,
+            now,
+            in_transaction: false,
+        }
+    }
+
+    /// How many connections this process has, in all runtimes.
+    pub(super) fn connections(&self) -> usize {
+        self.state.get_or(State::default).pools.sum(Pool::open)
+    }
+}
+
+/// What was tried before.
+#[derive(Debug, Default)]
+struct Tried {
+    lost: bool,
+    no_table: bool,
+    conflicts: usize,
+}
+
+impl Tried {
+    /// Whether connections that were used before are to be used again.
+    fn trust(&self) -> bool {
+        !self.lost
+    }
+
+    /// Whether it is to be tried again, after this.
+    fn may_go_on(&mut self, state: &State, trouble: &Trouble, was_idle: bool, effect: Effect) -> bool {
+        match trouble {
+            Trouble::Lost(_) if was_idle && effect != Effect::Once => !mem::replace(&mut self.lost, true),
+            Trouble::Conflict(_) => {
+                self.conflicts += 1;
+                self.conflicts < TRIALS
+            }
+            Trouble::NoTable(_) => {
+                state.is_checked.store(false, Ordering::Relaxed);
+                !mem::replace(&mut self.no_table, true)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Sees to it that the table is there and ours, once in each process.
+async fn checked(session: &mut Session<'_>) -> std::result::Result<(), Trouble> {
+    if session.state.is_checked.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let table = session.table;
+    let mut refused = None;
+    let mut columns = session.ask(table.columns()).await?;
+    if columns.rows.is_empty() {
+        // If others make it at the same time, one of us is refused, and the table is there.
+        match session.say(table.create()).await {
+            Err(trouble) if !trouble.leaves_connection() => return Err(trouble),
+            made => refused = made.err(),
+        }
+        columns = session.ask(table.columns()).await?;
+    }
+    if !table.check(&columns)? {
+        let missing = || Trouble::NoTable("the table is not there, and cannot be made".to_owned());
+        return Err(refused.unwrap_or_else(missing));
+    }
+    if let Some(most_packet) = table.most_packet() {
+        let most = session.ask(most_packet).await?.number();
+        session.state.most_packet.store(usize::try_from(most).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+    session.state.is_checked.store(true, Ordering::Relaxed);
+    Ok(())
+}

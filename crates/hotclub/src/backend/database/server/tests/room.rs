@@ -1,0 +1,132 @@
+//! Limits: Django's counts, exact for one process; what is over goes by itself.
+use super::*;
+use crate::testing::ManualClock;
+
+fn limited(server: Shared, layout: &str, limit: &str, table: &str) -> (ServerBackend, ManualClock) {
+    let hand = ManualClock::new();
+    let url = format!("{}?layout={layout}&table={table}&{limit}", server.url());
+    (ServerBackend::with_clock(config(&url), hand.clock()).unwrap(), hand)
+}
+
+fn rows(server: Shared, table: &str) -> i64 {
+    server.sql(&format!("SELECT COUNT(*) FROM \"{table}\"")).parse().unwrap()
+}
+
+#[test]
+fn a_write_that_finds_the_limit_reached_culls_first() {
+    for server in Shared::all("a_write_that_finds_the_limit_reached_culls_first") {
+        for layout in ["own", "django"] {
+            for (limit, written, left) in
+                [("max_entries=30", 50, 30), ("max_entries=30&cull_frequency=0", 49, 19)]
+            {
+                let table = plain_table();
+                let (backend, _) = limited(server, layout, limit, &table);
+                for number in 1..=written {
+                    set(&backend, &format!("key{number}"), "1").unwrap();
+                    assert!(rows(server, &table) <= 30, "{limit}");
+                }
+                assert_eq!(rows(server, &table), left, "{layout} {limit}");
+                assert_eq!(backend.stats().unwrap().culled as i64, written - left);
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_over_go_before_those_that_live_and_those_unused_for_longest_before_others() {
+    for server in Shared::all("entries_over_go_before_those_that_live") {
+        let table = plain_table();
+        let (backend, hand) = limited(server, "own", "max_entries=9&cull_frequency=3", &table);
+        let short = SetOptions::new(Life::For(Duration::from_secs(5)));
+        for number in 0..3 {
+            backend.set(&format!("short{number}"), Bytes::from_static(b"1"), &short).unwrap();
+        }
+        for number in 0..6 {
+            set(&backend, &format!("key{number}"), "1").unwrap();
+            hand.advance(Duration::from_secs(1));
+        }
+        // The limit is reached, and those that are over make room enough.
+        set(&backend, "key6", "1").unwrap();
+        let stats = backend.stats().unwrap();
+        assert_eq!((stats.expired, stats.culled, stats.entries), (3, 0, 7));
+        set(&backend, "key7", "1").unwrap();
+        set(&backend, "key8", "1").unwrap();
+        backend.touch("key0", Life::Never).unwrap();
+        hand.advance(Duration::from_secs(1));
+        set(&backend, "key9", "1").unwrap();
+        assert_eq!(backend.stats().unwrap().culled, 3);
+        let is_there = |number: usize| get(&backend, &format!("key{number}")).unwrap().is_some();
+        assert!(is_there(0) && ![1, 2, 3].into_iter().any(is_there) && (4..=9).all(is_there));
+    }
+}
+
+#[test]
+fn reads_are_uses_too() {
+    for server in Shared::all("reads_are_uses_too") {
+        let table = plain_table();
+        let (backend, hand) = limited(server, "own", "max_entries=6&cull_frequency=2", &table);
+        for number in 0..6 {
+            set(&backend, &format!("key{number}"), "1").unwrap();
+            hand.advance(Duration::from_secs(1));
+        }
+        hand.advance(Duration::from_secs(60));
+        let read = |number: usize| get(&backend, &format!("key{number}")).unwrap().is_some();
+        assert!(read(0) && read(2));
+        let peeked = backend.get("key1", &GetOptions::peek()).unwrap();
+        assert!(peeked.is_some());
+        set(&backend, "key6", "1").unwrap();
+        let left: Vec<usize> = (0..=6).filter(|number| read(*number)).collect();
+        assert_eq!(left, [0, 2, 5, 6]);
+    }
+}
+
+#[test]
+fn writing_over_an_entry_takes_no_room() {
+    for server in Shared::all("writing_over_an_entry_takes_no_room") {
+        for layout in ["own", "django"] {
+            let table = plain_table();
+            let (backend, _) = limited(server, layout, "max_entries=10", &table);
+            for number in 0..60 {
+                set(&backend, &format!("key{}", number % 5), &number.to_string()).unwrap();
+            }
+            let many = |from: usize| {
+                let keys: Vec<String> = (from..from + 3).map(|number| format!("key{number}")).collect();
+                let items: Vec<_> = keys
+                    .iter()
+                    .map(|key| crate::backend::Item {
+                        key,
+                        value: Bytes::from_static(b"x"),
+                        flags: Flags::RAW,
+                    })
+                    .collect();
+                backend.set_many(&items, &never()).unwrap();
+            };
+            (0..20).for_each(|_| many(2));
+            assert_eq!((rows(server, &table), backend.stats().unwrap().culled), (5, 0), "{layout}");
+            many(4);
+            assert_eq!(rows(server, &table), 7);
+        }
+    }
+}
+
+#[test]
+fn what_is_over_is_swept_away_by_writes() {
+    for server in Shared::all("what_is_over_is_swept_away_by_writes") {
+        for layout in ["own", "django"] {
+            let table = plain_table();
+            let (backend, hand) = limited(server, layout, "", &table);
+            let short = SetOptions::new(Life::For(Duration::from_secs(5)));
+            let names: Vec<String> = (0..300).map(|number| format!("key{number}")).collect();
+            let item = |key| crate::backend::Item { key, value: Bytes::from_static(b"x"), flags: Flags::RAW };
+            let items: Vec<_> = names.iter().map(|name| item(name.as_str())).collect();
+            backend.set_many(&items, &short).unwrap();
+            hand.advance(Duration::from_secs(5));
+            let end = Instant::now() + Duration::from_secs(10);
+            while rows(server, &table) != 1 {
+                set(&backend, "stays", "1").unwrap();
+                assert!(Instant::now() < end, "{} rows are left", rows(server, &table));
+            }
+            assert_eq!(backend.stats().unwrap().expired, 300);
+        }
+    }
+}
