@@ -46,6 +46,17 @@ def file(folder: Path) -> Iterator[CacheSettings]:
 
 
 @contextmanager
+def sqlite(folder: Path) -> Iterator[CacheSettings]:
+    """A file of SQLite's: seen by every process of this machine, with no server."""
+    yield {
+        "BACKEND": "hotclub.django.SQLiteCache",
+        "LOCATION": str(folder / "cache.db"),
+        "TIMEOUT": 300,
+        "OPTIONS": {"MAX_BYTES": "64MiB"},
+    }
+
+
+@contextmanager
 def database(folder: Path) -> Iterator[CacheSettings]:
     """A table in an SQLite file of its own: seen by every process of this machine, with no server."""
     yield {
@@ -73,6 +84,7 @@ def memcached(folder: Path) -> Iterator[CacheSettings]:
 ROOMS: dict[str, Room] = {
     "memory": Room(memory, shared=False),
     "file": Room(file, shared=True),
+    "sqlite": Room(sqlite, shared=True),
     "database": Room(database, shared=True),
     "redis": Room(redis, shared=True),
     "memcached": Room(memcached, shared=True),

@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Shows once what the caches do, then ends
     #[arg(long)]
     pub(crate) once: bool,
-    /// Which backends to use: `memory` (default), `file`, `database`, `redis`, `memcached`, several with
+    /// Which backends to use: `memory` (default), `file`, `sqlite`, `database`, `redis`, `memcached`, several with
     /// commas, or `all`
     #[arg(long, value_name = "BACKENDS")]
     pub(crate) on: Option<String>,
