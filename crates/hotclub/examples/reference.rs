@@ -82,10 +82,14 @@ fn about(policy: Policy) -> &'static str {
 
 fn capabilities(rooms: &[&Room]) -> String {
     let open = |room: &&Room| {
-        // A room of files needs to be told where; nothing is made there before the first write.
-        let place = if room.scheme == "file" { "/var/cache/hotclub" } else { "" };
+        // Some need to be told where; nothing is made and nobody is asked before the first verb.
+        let place = match room.scheme {
+            "file" | "sqlite" => "/var/cache/hotclub",
+            "mysql" | "postgres" => "localhost/hotclub",
+            _ => "",
+        };
         let url = format!("{}://{place}", room.scheme);
-        let cache = Cache::open(&url).expect("every room opens without options");
+        let cache = Cache::open(&url).expect("every room opens without further options");
         cache.backend().capability().rows()
     };
     let columns: Vec<_> = rooms.iter().map(open).collect();

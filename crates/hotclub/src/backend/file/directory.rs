@@ -2,12 +2,14 @@
 use super::error::Problem;
 use super::locks::LOCK_FILE;
 use md5::{Digest, Md5};
+use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::BuildHasher as _;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 /// What the names of entries end with.
@@ -20,6 +22,8 @@ pub(super) const ABANDONED: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
+    /// Whether its file system lets two files change places, as far as is known.
+    exchanges: AtomicBool,
 }
 
 /// Where an entry is, and which range of locks it belongs to.
@@ -53,7 +57,7 @@ pub(super) enum Item {
 
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Directory { path }
+        Directory { path, exchanges: AtomicBool::new(true) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -116,14 +120,35 @@ impl Directory {
             }
             written => written?,
         };
-        let before = fs::symlink_metadata(path).ok().map(|metadata| metadata.len());
-        match fs::rename(&temporary, path) {
-            Ok(()) => Ok(before),
+        let before = fs::symlink_metadata(path).ok();
+        let is_taken = before.as_ref().is_some_and(fs::Metadata::is_file);
+        match self.put_in_place(&temporary, path, is_taken) {
+            Ok(()) => Ok(before.map(|metadata| metadata.len())),
             Err(error) => {
                 drop(fs::remove_file(&temporary));
                 Err(Problem::system(path, &error))
             }
         }
+    }
+
+    /// Where a file is already, the two change places and the old one is removed: no moment without either, as in a
+    /// rename. ext4 and btrfs write a file to the disk at once when it is renamed over another, in case somebody relies
+    /// on that without a sync, and the next write of the entry waits for that: 47 us of CPU and 120 of time, to 15 and 15.
+    fn put_in_place(&self, new: &Path, place: &Path, is_taken: bool) -> io::Result<()> {
+        if is_taken && self.exchanges.load(Relaxed) {
+            match exchange(new, place) {
+                Ok(()) => {
+                    // The old one has the name of a half now: if this process ends here, it is swept like one.
+                    drop(fs::remove_file(new));
+                    return Ok(());
+                }
+                // The file system cannot.
+                Err(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP) => self.exchanges.store(false, Relaxed),
+                // The entry was removed meanwhile, or it is an error that renaming has too.
+                Err(_) => {}
+            }
+        }
+        fs::rename(new, place)
     }
 
     /// A new file of a name that nobody else has.
@@ -181,6 +206,16 @@ impl Directory {
         };
         Ok(listing.into_iter().flatten().filter_map(item))
     }
+}
+
+/// Lets two files change places in one step.
+fn exchange(one: &Path, other: &Path) -> Result<(), i32> {
+    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(|_| libc::EINVAL);
+    let (one, other) = (name(one)?, name(other)?);
+    let (here, flags) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    // SAFETY: both names end with a zero and live until the call returns.
+    let done = unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), flags) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
 }
 
 /// A file that is no symlink; nothing if there is none.
