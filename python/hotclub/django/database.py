@@ -22,7 +22,7 @@ from django.db import DatabaseError, IntegrityError, router, transaction
 from hotclub import tracing
 from hotclub.django.options import database_options
 from hotclub.django.shared import Shared, in_a_thread
-from hotclub.django.tables import Count, count_of, own, told
+from hotclub.django.tables import Count, count_of, names_in, own, told
 
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
@@ -69,8 +69,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         return own(router.db_for_write(self.cache_model_class))
 
     def _names(self, connection: Any) -> tuple[str, str, str, str]:
-        quote = connection.ops.quote_name
-        return quote(self._table), quote("cache_key"), quote("value"), quote("expires")
+        return names_in(connection, self._table)
 
     def _end(self, connection: Any, timeout: Any) -> Any:
         """The deadline of a timeout, as the column has it. What is beyond all dates is never, or over."""
@@ -118,13 +117,31 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
         """Read a value, or ``default``."""
-
-        def verb() -> Any:
-            found = self._read([key], version)
-            return (found[key],) if found else None
-
-        found = told(self, "get", key, "found", verb)
+        full = self.make_and_validate_key(key, version=version)
+        found = told(self, "get", key, "found", lambda: self._read_one(full))
         return default if found is None else found[0]
+
+    def _read_one(self, full: str) -> tuple[Any] | None:
+        """The value as the only one of a tuple."""
+        connection = self._reading()
+        table, name, value, expires = self._names(connection)
+        now = self._now(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END "
+                f"FROM {table} WHERE {name} = %s",
+                [now, full],
+            )
+            row = cursor.fetchone()
+        count = self._count(connection)
+        if row is None or row[1]:
+            count.misses += 1
+            if row is not None:
+                # Only if it still is: somebody may have written it anew meanwhile.
+                self._remove([full], over_at=now)
+            return None
+        count.hits += 1
+        return (self._loads(connection, row[0]),)
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """Read many values in one statement: those that are there, by the caller's keys."""

@@ -50,6 +50,19 @@ def _in_child() -> None:
 os.register_at_fork(after_in_child=_in_child)
 
 
+_names: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+
+
+def names_in(connection: Any, table: str) -> tuple[str, str, str, str]:
+    """The table and its columns, quoted as this sort of database wants it."""
+    found = _names.get((connection.vendor, table))
+    if found is None:
+        quote = connection.ops.quote_name
+        found = quote(table), quote("cache_key"), quote("value"), quote("expires")
+        _names[connection.vendor, table] = found
+    return found
+
+
 class Count:
     """How many rows a table has, as far as this process knows. An estimate, so without a lock."""
 
