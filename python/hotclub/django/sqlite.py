@@ -58,7 +58,8 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
             if is_same(path, name):
                 raise ImproperlyConfigured(
                     f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two "
-                    "copies of SQLite in one process break each other's locks: name another file, or use DatabaseCache"
+                    "copies of SQLite in one process break each other's locks: name another file, or "
+                    "use DatabaseCache"
                 )
         try:
             self._open_sqlite(
