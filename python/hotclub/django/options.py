@@ -142,7 +142,11 @@ class _Given:
 
     def limit(self, name: str, default: float) -> float:
         limit = self.options.get(name, default)
-        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit <= 86_400:
+        if (
+            isinstance(limit, bool)
+            or not isinstance(limit, (int, float))
+            or not 0 < limit <= 86_400
+        ):
             raise self.refuse(name)
         return float(limit)
 
@@ -156,7 +160,9 @@ class _Given:
 def file_options(params: dict[str, Any]) -> FileOptions:
     """Read the options of files."""
     given = _Given("FileBasedCache", params, FILE_OPTIONS)
-    return FileOptions(given.bytes("MAX_BYTES"), given.level("LEVEL", 6), given.limit("LOCK_LIMIT", 2.0))
+    return FileOptions(
+        given.bytes("MAX_BYTES"), given.level("LEVEL", 6), given.limit("LOCK_LIMIT", 2.0)
+    )
 
 
 def sqlite_options(params: dict[str, Any]) -> SQLiteOptions:

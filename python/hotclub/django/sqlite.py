@@ -57,8 +57,9 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
         for alias, name in databases():
             if is_same(path, name):
                 raise ImproperlyConfigured(
-                    f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two copies of "
-                    "SQLite in one process break each other's locks: name another file, or use DatabaseCache"
+                    f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two copies "
+                    "of SQLite in one process break each other's locks: name another file, or use "
+                    "DatabaseCache"
                 )
         try:
             self._open_sqlite(
