@@ -79,6 +79,11 @@ def a_folder() -> str:
     return f"{folder_of_the_topics().name}/{next(_numbers)}"
 
 
+def a_file() -> str:
+    """The path of a file that is not there yet."""
+    return f"{folder_of_the_topics().name}/{next(_numbers)}.db"
+
+
 def a_table(database: str = "sqlite") -> str:
     """The name of an empty table. Without the database's server the test is skipped, or fails in CI."""
     if database != "sqlite":
@@ -144,6 +149,8 @@ class Backend:
     location: Callable[[], str] = a_location
     #: Django's own class, in whose place it stands.
     replaces: str = "django.core.cache.backends.locmem.LocMemCache"
+    #: Where the entries of that class go; None: where ours might go.
+    their_location: Callable[[], str] | None = None
     #: The options of that class.
     their_options: dict[str, Any] = field(default_factory=dict)
 
@@ -156,7 +163,7 @@ class Backend:
     def their_settings(self, **more: Any) -> dict[str, Any]:
         """The same for the class in whose place it stands."""
         options = {**self.their_options, **more.pop("OPTIONS", {})}
-        location = more.pop("LOCATION", None) or self.location()
+        location = more.pop("LOCATION", None) or (self.their_location or self.location)()
         return {"BACKEND": self.replaces, "LOCATION": location, "OPTIONS": options, **more}
 
     def takes(self, full_key: str) -> bool:
@@ -190,6 +197,7 @@ class Backend:
 LOCMEM = "hotclub.django.LocMemCache"
 REDIS = "hotclub.django.RedisCache"
 FILES = "hotclub.django.FileBasedCache"
+SQLITE = "hotclub.django.SQLiteCache"
 BACKENDS = (
     Backend("memory-lru", LOCMEM),
     Backend("memory-s3fifo", LOCMEM, {"POLICY": "s3-fifo", "MAX_BYTES": "16MiB"}, culls=False),
@@ -246,6 +254,19 @@ BACKENDS = (
         collects=True,
         location=a_folder,
         replaces="replaced.RepairedFileBasedCache",
+    ),
+    Backend(
+        "sqlite",
+        SQLITE,
+        in_process=False,
+        # Uses of the last second are one: who was used last is known to that.
+        culls=False,
+        texts=True,
+        collects=True,
+        location=a_file,
+        # Nothing of Django's is like it; this one has entries that outlive the process too.
+        replaces="replaced.RepairedFileBasedCache",
+        their_location=a_folder,
     ),
     Backend(
         "database-sqlite",
