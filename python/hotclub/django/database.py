@@ -68,9 +68,6 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _writing(self) -> Any:
         return own(router.db_for_write(self.cache_model_class))
 
-    def _names(self, connection: Any) -> tuple[str, str, str, str]:
-        return names_in(connection, self._table)
-
     def _end(self, connection: Any, timeout: Any) -> Any:
         """The deadline of a timeout, as the column has it. What is beyond all dates is never, or over."""
         end = self.get_backend_timeout(timeout)
@@ -124,7 +121,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _read_one(self, full: str) -> tuple[Any] | None:
         """The value as the only one of a tuple."""
         connection = self._reading()
-        table, name, value, expires = self._names(connection)
+        table, name, value, expires = names_in(connection, self._table)
         now = self._now(connection)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -156,7 +153,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         if not by_full:
             return {}
         connection = self._reading()
-        table, key, value, expires = self._names(connection)
+        table, key, value, expires = names_in(connection, self._table)
         now = self._now(connection)
         found: dict[Any, Any] = {}
         over: list[str] = []
@@ -191,7 +188,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
         def verb() -> bool:
             connection = self._reading()
-            table, name, _, expires = self._names(connection)
+            table, name, _, expires = names_in(connection, self._table)
             with connection.cursor() as cursor:
                 cursor.execute(
                     f"SELECT 1 FROM {table} WHERE {name} = %s AND {expires} >= %s",
@@ -245,7 +242,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
                 super(DatabaseCache, self)._base_set("set", full, value, timeout)
                 for full, value in values.items()
             )
-        table, key, value, expires = self._names(connection)
+        table, key, value, expires = names_in(connection, self._table)
         if connection.vendor == "mysql":
             there = (
                 f"ON DUPLICATE KEY UPDATE {value} = VALUES({value}), {expires} = VALUES({expires})"
@@ -289,7 +286,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         if connection.vendor not in UPSERTS:
             return bool(super()._base_set("add", full, value, timeout))
         row = [full, self._dumps(value), self._end(connection, timeout)]
-        table, key, stored, expires = self._names(connection)
+        table, key, stored, expires = names_in(connection, self._table)
         now = self._now(connection)
         insert = f"INTO {table} ({key}, {stored}, {expires}) VALUES (%s, %s, %s)"
         try:
@@ -323,7 +320,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
         def verb() -> bool:
             connection = self._writing()
-            table, name, _, expires = self._names(connection)
+            table, name, _, expires = names_in(connection, self._table)
             end, now = self._end(connection, timeout), self._now(connection)
             with self._step(connection) as cursor:
                 cursor.execute(
@@ -364,7 +361,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _try_incr(
         self, connection: Any, cursor: Any, full: str, key: Any, delta: Any, locks: bool
     ) -> tuple[bool, Any]:
-        table, name, value, expires = self._names(connection)
+        table, name, value, expires = names_in(connection, self._table)
         cursor.execute(
             f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END FROM {table} "
             f"WHERE {name} = %s" + (" FOR UPDATE" if locks else ""),
@@ -410,7 +407,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         if not full:
             return 0
         connection = self._writing()
-        table, key, _, expires = self._names(connection)
+        table, key, _, expires = names_in(connection, self._table)
         only = "" if over_at is None else f" AND {expires} < %s"
         at_once = self._rows_at_once(connection, len(full), 1)
         removed = 0
@@ -467,7 +464,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
     def _sweep(self, connection: Any) -> None:
         """Remove some rows whose time is over."""
-        table, key, _, expires = self._names(connection)
+        table, key, _, expires = names_in(connection, self._table)
         long_over = self._now(connection, ago=1)
         some = f"SELECT {key} FROM {table} WHERE {expires} < %s LIMIT {SWEEP}"
         with self._step(connection) as cursor:
