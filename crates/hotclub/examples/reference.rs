@@ -82,8 +82,12 @@ fn about(policy: Policy) -> &'static str {
 
 fn capabilities(rooms: &[&Room]) -> String {
     let open = |room: &&Room| {
-        // A room of files needs to be told where; nothing is made there before the first write.
-        let place = if room.scheme == "file" { "/var/cache/hotclub" } else { "" };
+        // Some rooms need to be told where; nothing is made or connected there before the first verb.
+        let place = match room.scheme {
+            "file" => "/var/cache/hotclub",
+            "mysql" | "postgres" => "localhost/hotclub",
+            _ => "",
+        };
         let url = format!("{}://{place}", room.scheme);
         let cache = Cache::open(&url).expect("every room opens without options");
         cache.backend().capability().rows()

@@ -47,7 +47,16 @@ pub(crate) fn shuttle(context: &Context) -> Result<Done> {
 }
 
 /// Rooms that must compile without any other.
-const FEATURES: [&str; 6] = ["memory", "file", "redis-blocking", "redis", "memcached-blocking", "memcached"];
+const FEATURES: [&str; 8] = [
+    "memory",
+    "file",
+    "redis-blocking",
+    "redis",
+    "memcached-blocking",
+    "memcached",
+    "postgres",
+    "mysql",
+];
 
 /// Features are additive: a room alone compiles, and so does none.
 pub(crate) fn check_features(_: &Context) -> Result<Done> {
