@@ -38,7 +38,8 @@ impl Options {
 /// Runs the command; its exit code is the site's.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     places::required(SITE, "the example site starts there")?;
-    servers::install_for(|room| options.names(room))?;
+    // No page of the site asks for a database server.
+    servers::install_for(|room| room != "database" && options.names(room))?;
     let interpreter = python::default_interpreter()?;
     println!("Python {}: {}", interpreter.version(), interpreter.path.display());
     let maturin = wheel::maturin(&interpreter)?;

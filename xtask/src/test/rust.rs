@@ -47,7 +47,17 @@ pub(crate) fn shuttle(context: &Context) -> Result<Done> {
 }
 
 /// Rooms that must compile without any other.
-const FEATURES: [&str; 7] = ["memory", "file", "sqlite", "redis-blocking", "redis", "memcached-blocking", "memcached"];
+const FEATURES: [&str; 9] = [
+    "memory",
+    "file",
+    "sqlite",
+    "redis-blocking",
+    "redis",
+    "memcached-blocking",
+    "memcached",
+    "postgres",
+    "mysql",
+];
 
 /// Features are additive: a room alone compiles, and so does none.
 pub(crate) fn check_features(_: &Context) -> Result<Done> {

@@ -36,10 +36,15 @@ const PROGRAMS: [Program; 5] = [
         // Debian keeps its programs out of PATH.
         version: &["sh", "-c", "$(ls -d /usr/lib/postgresql/*/bin/postgres | tail -n 1) --version"],
         package: "postgresql",
-        room: None,
+        room: Some("database"),
         port: Some(5432),
     },
-    Program { version: &["mariadbd", "--version"], package: "mariadb-server", room: None, port: Some(3306) },
+    Program {
+        version: &["mariadbd", "--version"],
+        package: "mariadb-server",
+        room: Some("database"),
+        port: Some(3306),
+    },
     Program { version: &["openssl", "version"], package: "openssl", room: None, port: None },
 ];
 

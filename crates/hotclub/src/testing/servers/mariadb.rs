@@ -17,6 +17,7 @@ const USER: &str = "mysql";
 #[derive(Debug, Clone, Default)]
 pub struct MariaDbOptions {
     arguments: Vec<String>,
+    has_tls: bool,
 }
 
 /// A running MariaDB on 127.0.0.1, killed on drop with all it held.
@@ -26,6 +27,13 @@ impl MariaDbOptions {
     /// The default.
     pub fn new() -> Self {
         MariaDbOptions::default()
+    }
+
+    /// With TLS beside plain connections, and the certificate of the kit.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.has_tls = true;
+        self
     }
 
     /// Words of the command line: `argument("--max-allowed-packet=1M")`.
@@ -43,6 +51,9 @@ fn as_user() -> Option<String> {
 impl Kind for MariaDbOptions {
     fn prepare(&self, folder: &Path) {
         users::give(folder, USER);
+        if self.has_tls {
+            users::give_certificate(folder, USER);
+        }
         let begin = format!(
             "CREATE DATABASE IF NOT EXISTS {NAME};\n\
              CREATE USER IF NOT EXISTS {NAME}@'%' IDENTIFIED BY '{PASSWORD}';\n\
@@ -67,6 +78,10 @@ impl Kind for MariaDbOptions {
         command.arg(format!("--init-file={}", path("begin.sql")));
         // Written at each commit, so that a killed server forgets nothing, but not to the disk.
         command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M"]);
+        if self.has_tls {
+            command.arg(format!("--ssl-cert={}", path(users::CERTIFICATE)));
+            command.arg(format!("--ssl-key={}", path(users::KEY)));
+        }
         command.args(&self.arguments);
         command
     }

@@ -60,4 +60,7 @@ pub use proxy::{Fault, FaultProxy};
 pub use redis::RedisServer;
 pub use sentinel::RedisSentinels;
 pub use server::Server;
-pub use skip::{mariadb_or_skip, memcached_or_skip, postgres_or_skip, redis_or_skip, tls_or_skip};
+pub use skip::{
+    mariadb_or_skip, memcached_or_skip, postgres_or_skip, redis_or_skip, tls_certificates_or_skip,
+    tls_or_skip,
+};

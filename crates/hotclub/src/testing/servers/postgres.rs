@@ -17,6 +17,7 @@ const USER: &str = "postgres";
 #[derive(Debug, Clone, Default)]
 pub struct PostgresOptions {
     settings: Vec<String>,
+    has_tls: bool,
 }
 
 /// A running PostgreSQL on 127.0.0.1, killed on drop with all it held.
@@ -26,6 +27,13 @@ impl PostgresOptions {
     /// The default.
     pub fn new() -> Self {
         PostgresOptions::default()
+    }
+
+    /// With TLS beside plain connections, and the certificate of the kit.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.has_tls = true;
+        self
     }
 
     /// `-c name=value`: `setting("max_connections", "5")`.
@@ -39,6 +47,9 @@ impl PostgresOptions {
 impl Kind for PostgresOptions {
     fn prepare(&self, folder: &Path) {
         users::give(folder, USER);
+        if self.has_tls {
+            users::give_certificate(folder, USER);
+        }
         let file = folder.join("password");
         fs::write(&file, PASSWORD).expect("a folder of our own can be written");
         let mut command = users::command_as(USER, &skip::postgres_program("initdb"));
@@ -58,7 +69,11 @@ impl Kind for PostgresOptions {
         for setting in ["listen_addresses=127.0.0.1", "fsync=off", &sockets] {
             command.args(["-c", setting]);
         }
-        for setting in &self.settings {
+        let path = |name: &str| place.folder().join(name).display().to_string();
+        let (certificate, key) = (path(users::CERTIFICATE), path(users::KEY));
+        let tls =
+            ["ssl=on".to_owned(), format!("ssl_cert_file={certificate}"), format!("ssl_key_file={key}")];
+        for setting in self.settings.iter().chain(tls.iter().filter(|_| self.has_tls)) {
             command.args(["-c", setting]);
         }
         command

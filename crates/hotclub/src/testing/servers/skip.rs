@@ -54,7 +54,13 @@ pub fn redis_or_skip(test: &str) -> bool {
 /// The same for tests with TLS, which also need the command line of OpenSSL.
 #[must_use]
 pub fn tls_or_skip(test: &str) -> bool {
-    redis_or_skip(test) && found_or_skip(test, "openssl", "openssl")
+    redis_or_skip(test) && tls_certificates_or_skip(test)
+}
+
+/// Whether certificates can be made; without OpenSSL says `skipped: …`, and panics where `CI` is set.
+#[must_use]
+pub fn tls_certificates_or_skip(test: &str) -> bool {
+    found_or_skip(test, "openssl", "openssl")
 }
 
 /// Whether there is a memcached; without one says `skipped: …`, and panics where `CI` is set.

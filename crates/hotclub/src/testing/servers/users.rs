@@ -1,6 +1,13 @@
 //! Programs that must not run as root, or need not: as the user that their package made.
+use super::certificates::Certificates;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+
+/// The names of the files of [`give_certificate`].
+pub(super) const CERTIFICATE: &str = "server.crt";
+pub(super) const KEY: &str = "server.key";
 
 /// Whether the tests run as root.
 pub(super) fn is_root() -> bool {
@@ -8,10 +15,21 @@ pub(super) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Gives a folder to this user, if we may and must.
-pub(super) fn give(folder: &Path, user: &str) {
+/// Gives a folder or a file to this user, if we may and must.
+pub(super) fn give(path: &Path, user: &str) {
     if is_root() {
-        run(Command::new("chown").arg(user).arg(folder));
+        run(Command::new("chown").arg(user).arg(path));
+    }
+}
+
+/// The server's certificate and its key, in files of its own: keys of others are not read.
+pub(super) fn give_certificate(folder: &Path, user: &str) {
+    let files = Certificates::get();
+    for (from, name) in [(files.server_certificate(), CERTIFICATE), (files.server_key(), KEY)] {
+        let file = folder.join(name);
+        fs::copy(from, &file).expect("a folder of our own can be written");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("the file is ours");
+        give(&file, user);
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Session<'s> {
     pub(super) now: i64,
     /// A transaction is open: an error ends it with its connection.
     pub(super) in_transaction: bool,
+    /// Something was sent that must not be sent again.
+    pub(super) is_sent: bool,
 }
 
 impl Session<'_> {
@@ -35,6 +37,12 @@ impl Session<'_> {
         within(self.config.reply_limit, self.taken.link().run(statement)).await
     }
 
+    /// The same for what does something that cannot be done twice.
+    pub(super) async fn ask_once(&mut self, statement: Statement<'_>) -> Result<Answer, Trouble> {
+        self.is_sent = true;
+        self.ask(statement).await
+    }
+
     /// Text without an answer, within the limit.
     pub(super) async fn say(&mut self, text: impl Into<String>) -> Result<(), Trouble> {
         within(self.config.reply_limit, self.taken.link().say(text.into())).await
@@ -46,6 +54,8 @@ impl Session<'_> {
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), Trouble> {
+        // What was asked before is undone if this does not arrive.
+        self.is_sent = true;
         self.say("COMMIT").await?;
         self.in_transaction = false;
         Ok(())

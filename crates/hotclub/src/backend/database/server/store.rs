@@ -80,12 +80,12 @@ impl Store {
 
     /// One verb, on the runtime that this is called on.
     pub(super) async fn ask<V: Verb>(&self, verb: &V) -> Result<V::Answer> {
-        let told = |trouble: Trouble| {
-            trouble.into_error(self.config.vendor, verb.name(), verb.effect(), &self.place)
+        let told = |failed: Failed| {
+            failed.trouble.into_error(self.config.vendor, verb.name(), failed.effect, &self.place)
         };
-        verb.check(&self.table).map_err(|error| told(error.into()))?;
+        verb.check(&self.table).map_err(|error| told(Failed::unsent(error.into())))?;
         let done = self.try_often(verb).await;
-        if done.as_ref().is_err_and(Trouble::is_too_large)
+        if done.as_ref().is_err_and(|failed| failed.trouble.is_too_large())
             && let Some(remove) = verb.instead()
         {
             // Told or not, the first error is the one that counts.
@@ -94,17 +94,14 @@ impl Store {
         done.map_err(told)
     }
 
-    async fn try_often<V: Verb>(&self, verb: &V) -> std::result::Result<V::Answer, Trouble> {
+    async fn try_often<V: Verb>(&self, verb: &V) -> std::result::Result<V::Answer, Failed> {
         let state = self.state.get_or(State::default);
         let mut tried = Tried::default();
         loop {
             match self.try_once(state, verb, tried.trust()).await {
                 Ok(answer) => return Ok(answer),
-                Err((trouble, was_idle)) => {
-                    if !tried.may_go_on(state, &trouble, was_idle, verb.effect()) {
-                        return Err(trouble);
-                    }
-                }
+                Err(failed) if tried.may_go_on(state, &failed) => {}
+                Err(failed) => return Err(failed),
             }
         }
     }
@@ -114,24 +111,28 @@ impl Store {
         state: &State,
         verb: &V,
         trust: bool,
-    ) -> std::result::Result<V::Answer, (Trouble, bool)> {
+    ) -> std::result::Result<V::Answer, Failed> {
         let pool = state.pools.current(|| Pool::new(self.config.pool_size)).map_err(|_| {
             let text = "the async door needs a tokio runtime, and there is none here";
-            (Error::new(ErrorKind::Unsupported, text).into(), false)
+            Failed::unsent(Error::new(ErrorKind::Unsupported, text).into())
         })?;
-        let taken =
-            pool.take(&self.config, verb.effect(), trust).await.map_err(|trouble| (trouble, false))?;
+        let taken = pool.take(&self.config, verb.effect(), trust).await.map_err(Failed::unsent)?;
         let was_idle = taken.was_idle;
         let mut session = self.session(state, taken);
         let done = match checked(&mut session).await {
             Ok(()) => verb.run(&mut session).await,
             Err(trouble) => Err(trouble),
         };
+        // Before the statement that counts, nothing was done that must not be done twice.
+        let effect = match verb.effect() {
+            Effect::Once if !session.is_sent => Effect::Idempotent,
+            effect => effect,
+        };
         let keeps = done.as_ref().err().is_none_or(Trouble::leaves_connection);
         if keeps && !session.in_transaction {
             pool.put(session.taken);
         }
-        done.map_err(|trouble| (trouble, was_idle))
+        done.map_err(|trouble| Failed { trouble, was_idle, effect })
     }
 
     fn session<'s>(&'s self, state: &'s State, taken: Taken) -> Session<'s> {
@@ -144,12 +145,29 @@ impl Store {
             counts: &self.counts,
             now,
             in_transaction: false,
+            is_sent: false,
         }
     }
 
     /// How many connections this process has, in all runtimes.
     pub(super) fn connections(&self) -> usize {
         self.state.get_or(State::default).pools.sum(Pool::open)
+    }
+}
+
+/// How a trial ended.
+struct Failed {
+    trouble: Trouble,
+    /// Its connection had been used before.
+    was_idle: bool,
+    /// What doing it again would mean.
+    effect: Effect,
+}
+
+impl Failed {
+    /// Before anything was sent.
+    fn unsent(trouble: Trouble) -> Self {
+        Failed { trouble, was_idle: false, effect: Effect::Idempotent }
     }
 }
 
@@ -168,9 +186,11 @@ impl Tried {
     }
 
     /// Whether it is to be tried again, after this.
-    fn may_go_on(&mut self, state: &State, trouble: &Trouble, was_idle: bool, effect: Effect) -> bool {
-        match trouble {
-            Trouble::Lost(_) if was_idle && effect != Effect::Once => !mem::replace(&mut self.lost, true),
+    fn may_go_on(&mut self, state: &State, failed: &Failed) -> bool {
+        match &failed.trouble {
+            Trouble::Lost(_) if failed.was_idle && failed.effect != Effect::Once => {
+                !mem::replace(&mut self.lost, true)
+            }
             Trouble::Conflict(_) => {
                 self.conflicts += 1;
                 self.conflicts < TRIALS

@@ -20,6 +20,7 @@ mod random;
 mod room;
 mod runtimes;
 mod tables;
+mod tls;
 
 /// One server of each vendor for all tests of this process that need nothing special, a table for each.
 static POSTGRES: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(PostgresOptions::new()));

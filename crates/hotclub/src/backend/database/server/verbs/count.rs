@@ -37,10 +37,12 @@ impl Verb for Count {
     async fn run(&self, session: &mut Session<'_>) -> std::result::Result<i128, Trouble> {
         let delta = self.delta.to_string();
         if let Some(count) = session.table.count(&self.key, &delta, session.now, token()) {
-            let answer = session.ask(count).await?;
+            let answer = session.ask_once(count).await?;
             if let Some(sum) = self.sum(&answer) {
                 return Ok(sum);
             }
+            // It was answered, and did nothing.
+            session.is_sent = false;
         }
         session.begin().await?;
         match self.under_lock(session).await {

@@ -119,7 +119,7 @@ impl Write {
             },
             Condition::IfPresent | Condition::Always => None,
         };
-        let replaced = session.ask(session.table.replace(&row, end, session.now, cas)).await?.affected;
+        let replaced = session.ask_once(session.table.replace(&row, end, session.now, cas)).await?.affected;
         add(&session.counts.sets, replaced);
         Ok(replaced > 0)
     }
@@ -138,7 +138,7 @@ impl Write {
                 Condition::IfAbsent => session.ask(table.read(&keys, now, false)).await?.rows.is_empty(),
                 Condition::IfCas(cas) => {
                     let cas = i64::try_from(cas).unwrap_or(-1);
-                    let removed = session.ask(table.delete(&keys, now, Some(cas))).await?.affected;
+                    let removed = session.ask_once(table.delete(&keys, now, Some(cas))).await?.affected;
                     session.removed(removed);
                     removed > 0
                 }
@@ -156,7 +156,7 @@ impl Session<'_> {
         end: i64,
         add_only: bool,
     ) -> std::result::Result<u64, Trouble> {
-        let answer = self.ask(self.table.write(rows, end, self.now, add_only)).await?;
+        let answer = self.ask_once(self.table.write(rows, end, self.now, add_only)).await?;
         let wrote = self.table.wrote(&answer, rows.len(), add_only);
         add(&self.counts.sets, wrote.written);
         self.state.room.lock().change(i64::try_from(wrote.new).unwrap_or(0));
