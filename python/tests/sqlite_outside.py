@@ -37,11 +37,11 @@ def ask(path: Path, *statements: str) -> Any:
 
 
 @contextmanager
-def holding(path: Path, statement: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+def holding(path: Path, *statements: str) -> Iterator[None]:
     """Meanwhile somebody else is within a transaction."""
-    with _process(path, statement) as process:
+    with _process(path, *statements) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "[[]]\n"
+        assert process.stdout.readline().startswith("[[]")
         yield
         process.communicate("", timeout=20)
 
