@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.cache.backends.base import BaseCache
@@ -51,9 +52,7 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
         super().__init__(params)
         if not options.max_entries_given:
             self._max_entries = None
-        if not os.fspath(path):
-            raise ImproperlyConfigured("hotclub: SQLiteCache needs a file as its LOCATION")
-        path = os.path.abspath(path)
+        path = file_of(path)
         for alias, name in databases():
             if is_same(path, name):
                 raise ImproperlyConfigured(
@@ -69,14 +68,43 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
             raise ImproperlyConfigured(f"hotclub: SQLiteCache at {path!r}: {error}") from error
 
 
+def file_of(location: Any) -> str:
+    """The absolute path that a LOCATION says; ImproperlyConfigured if it is none."""
+    try:
+        path = os.fsdecode(location)
+    except (TypeError, UnicodeError):
+        path = ""
+    if not path or "\0" in path:
+        raise ImproperlyConfigured(
+            f"hotclub: SQLiteCache needs a file as its LOCATION, not {location!r}"
+        )
+    if path == ":memory:":
+        raise ImproperlyConfigured(
+            "hotclub: SQLiteCache needs a file as its LOCATION; entries in memory are kept by LocMemCache"
+        )
+    if path.startswith("file:"):
+        raise ImproperlyConfigured(
+            f"hotclub: SQLiteCache needs a path as its LOCATION, and {path!r} is a URL"
+        )
+    return os.path.abspath(path)
+
+
 def databases() -> Iterator[tuple[str, str]]:
     """Find the files of Django's databases, also those that tests use."""
     if not settings.configured:
         return
     for alias, database in settings.DATABASES.items():
+        # Of a server, NAME is no file. GeoDjango's engine is "spatialite".
+        if "lite" not in str(database.get("ENGINE")):
+            continue
         for name in (database.get("NAME"), (database.get("TEST") or {}).get("NAME")):
             if name and isinstance(name, (str, os.PathLike)):
-                yield alias, os.fspath(name)
+                yield alias, path_in(os.fspath(name))
+
+
+def path_in(name: str) -> str:
+    """The path in what SQLite takes for a URL: ``file:/srv/site.db?mode=rwc``."""
+    return unquote(urlsplit(name).path) if name.startswith("file:") else name
 
 
 def is_same(path: str, other: str) -> bool:

@@ -113,6 +113,13 @@ fn write(write: Write) -> sqlite::Write {
     sqlite::Write { life: write.life, condition: write.condition, limit: write.limit }
 }
 
+#[cold]
+fn corrupt(store: &Store, py: Python<'_>, what: &str) -> PyErr {
+    let error = Error::new(ErrorKind::Corrupt, what).at("sqlite", "get");
+    let place = store.config().path.display().to_string();
+    crate::remote::errors::exception(py, &error.in_place(place), "sqlite")
+}
+
 impl Persistent for Store {
     fn name(&self) -> &'static str {
         "sqlite"
@@ -142,21 +149,23 @@ impl Persistent for Store {
     fn load<'py>(&self, py: Python<'py>, value: &[u8], flags: Flags) -> PyResult<Bound<'py, PyAny>> {
         match flags {
             Flags::RAW => Ok(PyBytes::new(py, value).into_any()),
-            Flags::TEXT => PyString::from_bytes(py, value).map(Bound::into_any),
+            Flags::TEXT => {
+                let text = PyString::from_bytes(py, value).map(Bound::into_any);
+                text.map_err(|_| corrupt(self, py, "text that is none"))
+            }
             Flags::PICKLE => pickled::load(py, value),
             Flags::INTEGER => {
                 match std::str::from_utf8(value).ok().and_then(|digits| digits.parse::<i64>().ok()) {
                     Some(number) => number.into_bound_py_any(py),
-                    None => py.get_type::<PyInt>().call1((PyBytes::new(py, value),)),
+                    None => (py.get_type::<PyInt>().call1((PyBytes::new(py, value),)))
+                        .map_err(|_| corrupt(self, py, "a number that is none")),
                 }
             }
             Flags(flags) => {
                 let what = format!(
                     "a value with the flags {flags}: Rust services write for Django with codec=django"
                 );
-                let error = Error::new(ErrorKind::Corrupt, what).at("sqlite", "get");
-                let place = self.config().path.display().to_string();
-                Err(crate::remote::errors::exception(py, &error.in_place(place), "sqlite"))
+                Err(corrupt(self, py, &what))
             }
         }
     }

@@ -11,7 +11,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::cell::Cell;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 /// More than so many threads at once open theirs for one verb.
 const KEPT: usize = 8;
+const NO_DATABASE: &str = "the file is no SQLite database";
 /// Statements that a connection keeps prepared: all that there are.
 const STATEMENTS: usize = 64;
 
@@ -147,11 +148,17 @@ impl Connections {
             let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
             self.problem(ErrorKind::Unavailable, text)
         };
-        make(path).map_err(system)?;
+        if !make(path, self.config.lock_limit).map_err(system)? {
+            return Err(self.problem(ErrorKind::Corrupt, NO_DATABASE));
+        }
         let file = identity(path).map_err(system)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let told = |error: rusqlite::Error| self.told(error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
+        // SQLite is content with less than it was asked for.
+        if connection.is_readonly("main").map_err(told)? {
+            return Err(system(io::ErrorKind::PermissionDenied.into()));
+        }
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.busy_handler(Some(wait)).map_err(told)?;
         if self.config.layout == Layout::Own {
@@ -205,19 +212,52 @@ fn write_back(log: &mut Wal, pages: i32, before: &mut i32) {
     WAIT.set(wait);
 }
 
-/// Makes the file and its directory, for their owner alone.
-fn make(path: &Path) -> io::Result<()> {
-    let open =
-        || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    match open() {
+/// SQLite takes a file that is smaller than its smallest page for an empty one, and writes over it.
+const SMALLEST: u64 = 512;
+
+/// Makes the file and its directory, for their owner alone; false if it cannot be a database. A file that is there is
+/// never opened here: to close it would give back the locks that connections of this process have on it.
+fn make(path: &Path, limit: Duration) -> io::Result<bool> {
+    let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(directory) = path.parent() {
-                DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            }
-            open().map(drop)
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = parent.unwrap_or(Path::new("."));
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            make_anew(path, directory, limit)?;
+            std::fs::metadata(path)?
         }
-        opened => opened.map(drop),
+        metadata => metadata?,
+    };
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    Ok(metadata.is_file() && !(1..SMALLEST).contains(&metadata.len()))
+}
+
+/// The log of a file that was removed would be taken for that of the new one: it goes first. One process at a time
+/// does so, or the log of one that was quicker would go.
+fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
+    let lock = File::open(directory)?;
+    let until = Instant::now() + limit;
+    while let Err(error) = lock.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(error),
+            TryLockError::WouldBlock if Instant::now() > until => return Err(io::ErrorKind::TimedOut.into()),
+            TryLockError::WouldBlock => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    if path.exists() {
+        return Ok(());
+    }
+    for end in ["-wal", "-shm", "-journal"] {
+        let mut log = path.as_os_str().to_owned();
+        log.push(end);
+        match std::fs::remove_file(log) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
@@ -265,7 +305,7 @@ fn words(error: &rusqlite::Error, limit: Duration) -> (ErrorKind, String) {
         ErrorCode::DatabaseCorrupt => {
             (ErrorKind::Corrupt, format!("the file is damaged ({}); `repair` sets it aside", said()))
         }
-        ErrorCode::NotADatabase => (ErrorKind::Corrupt, "the file is no SQLite database".to_owned()),
+        ErrorCode::NotADatabase => (ErrorKind::Corrupt, NO_DATABASE.to_owned()),
         ErrorCode::TooBig => (ErrorKind::TooLarge, "sqlite takes no larger value".to_owned()),
         ErrorCode::ReadOnly
         | ErrorCode::CannotOpen

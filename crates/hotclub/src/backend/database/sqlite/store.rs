@@ -4,6 +4,7 @@ use super::super::layout::Layout;
 use super::config::{Eviction, SqliteConfig};
 use super::connections::{self, Connections, Lent};
 use super::django::Django;
+use super::forks::Closes;
 use super::own::Own;
 use super::room::Room;
 use super::table::{Failure, Head, New, Row, Table, Totals};
@@ -119,6 +120,11 @@ impl Store {
     /// What it was told.
     pub fn config(&self) -> &SqliteConfig {
         self.connections.config()
+    }
+
+    /// What connections keep in memory is no news of the file.
+    pub(super) fn forget(&self) {
+        self.connections.close();
     }
 
     pub(super) fn table(&self) -> &dyn Table {
@@ -252,10 +258,14 @@ impl Store {
 
     #[cold]
     fn no_room(&self, key: &str, value: &[u8]) -> Error {
-        let (size, most) = (self.table.size(key, value), self.config().max_bytes);
-        let what =
-            format!("{size} bytes find no room in {most}, and no entry may go or all would not be enough");
+        let what = self.lacking(self.table.size(key, value));
         told("set")(self.connections.problem(ErrorKind::TooLarge, what))
+    }
+
+    #[cold]
+    fn lacking(&self, size: i64) -> String {
+        let most = self.config().max_bytes;
+        format!("{size} bytes find no room in {most}, and no entry may go or all would not be enough")
     }
 
     /// Writes many entries, a few hundred of them in one transaction; which were written. Not those that find no room.
@@ -415,6 +425,11 @@ impl Store {
             };
             let new = New { value: &value, flags, deadline: found.deadline, now };
             let head = self.table.head(connection, key)?;
+            let size = self.table.size(key, &value);
+            // What is there stays: nothing was added to it.
+            if !self.has_room(connection, size, head)? {
+                return Err(Failure::Said(ErrorKind::TooLarge, self.lacking(size)));
+            }
             self.put_in(connection, key, &new, head)?;
             Ok(Ok(true))
         });

@@ -35,6 +35,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read at all.
     pub fn check(&self) -> Answer<Vec<String>> {
+        self.forget();
         let checked = self.read(|connection| {
             let mut findings = integrity(connection)?;
             if findings.is_empty() && self.config().layout == Layout::Own {
