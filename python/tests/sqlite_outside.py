@@ -1,4 +1,4 @@
-"""Python's own SQLite on a file of ours, in processes of its own: two copies in one break each other's locks."""
+"""Python's own SQLite on a file of ours, in processes of its own: two in one break each other's locks."""
 
 from __future__ import annotations
 

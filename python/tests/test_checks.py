@@ -41,6 +41,11 @@ def table(**more: Any) -> dict[str, Any]:
     return {"BACKEND": "hotclub.django.DatabaseCache", "LOCATION": "cached", **more}
 
 
+def lite(**more: Any) -> dict[str, Any]:
+    """An alias of the embedded store. No file is made."""
+    return {"BACKEND": "hotclub.django.SQLiteCache", "LOCATION": "/no/such/cache.db", **more}
+
+
 class OwnCache(LocMemCache):
     """A site's own class, with an option of its own."""
 
@@ -209,6 +214,14 @@ ONE_FINDING: list[tuple[dict[str, Any], str, list[str]]] = [
     (table(BACKEND=OWN_TABLE, OPTIONS={"PRECISON": 1}), "W001", ["OwnDatabaseCache", "PRECISION?"]),
     (table(BACKEND=OWN_TABLE, OPTIONS={"PRECISION": 1}), "E001", ["'PRECISION'", "not 1"]),
     ({"BACKEND": "hotclub.django.DatabasCache"}, "E004", ["mean 'hotclub.django.DatabaseCache'"]),
+    (lite(OPTIONS={"MAX_BYTES": "lots"}), "E001", ["'MAX_BYTES'", "64MiB", "not 'lots'"]),
+    (lite(OPTIONS={"EVICTION": "lru"}), "E001", ["'EVICTION'", '"use", "age", "never"']),
+    (lite(OPTIONS={"SYNCHRONUS": "off"}), "E001", ["is refused", "mean SYNCHRONOUS?"]),
+    (lite(OPTIONS={"CULL_FREQUENCY": "few"}), "W002", ["'CULL_FREQUENCY'", "Django takes 3"]),
+    (lite(MAX_BYTES=5), "W003", ["'MAX_BYTES'", "Move MAX_BYTES into OPTIONS"]),
+    (lite(LOCATION=""), "E001", ["would not open", "needs a file"]),
+    (lite(LOCATION=":memory:"), "E001", ["would not open", "LocMemCache"]),
+    ({"BACKEND": "hotclub.django.SqliteCache"}, "E004", ["mean 'hotclub.django.SQLiteCache'"]),
     (memcached(OPTIONS={"MAX_ENTRIES": 5}), "W005", ["'MAX_ENTRIES'", "no effect", "-m"]),
     (memcached(OPTIONS={"hasher": object}), "E001", ["would not open", "hasher is refused"]),
     (memcached(LOCATION=""), "E001", ["names no node"]),
@@ -353,6 +366,23 @@ def test_aliases_apart_by_their_prefix_are_told_that_clear_takes_both(found: Any
     )
     assert found(a=redis(), same=redis(TIMEOUT=5)) == []
     assert found(a=redis(KEY_PREFIX="a", OPTIONS={"CLEAR": "prefix"}), b=redis(**PREFIXED)) == []
+
+
+def test_aliases_of_one_file_or_directory_are_told_whichever_way_it_is_written(
+    found: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "same").symlink_to(tmp_path)
+    for make, end, kind in ((lite, "cache.db", "file"), (files, "entries", "directory")):
+        place, other = tmp_path / end, f"{tmp_path}/same/{end}"
+        ((name, message, hint),) = found(
+            a=make(LOCATION=place, KEY_PREFIX="a"), b=make(LOCATION=other, KEY_PREFIX="b")
+        )
+        assert name == "hotclub.W006"
+        assert "clear() of CACHES['a'], CACHES['b'] takes the entries of" in message
+        assert str(place) in message
+        assert hint == f"Give each a {kind} of its own."
+        assert found(a=make(LOCATION=place), same=make(LOCATION=other, TIMEOUT=5)) == []
+        assert found(a=make(LOCATION=place), b=make(LOCATION=f"{place}2", KEY_PREFIX="b")) == []
 
 
 def test_what_is_not_ours_is_left_alone(found: Any) -> None:

@@ -200,6 +200,8 @@ def thread(name):
 for name in ("t0", "t1"):
     for cache in both:
         cache.set_many({f"{name}-{task}n": 0 for task in range(4)})
+# The first loop makes asyncio's policy, under a lock of asyncio's own that a fork may copy.
+asyncio.run(asyncio.sleep(0))
 threads = [threading.Thread(target=thread, args=(name,)) for name in ("t0", "t1")]
 for one in threads: one.start()
 try:

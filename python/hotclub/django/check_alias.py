@@ -14,13 +14,16 @@ from hotclub.django.options import (
     DATABASE_OPTIONS,
     FILE_OPTIONS,
     MEMORY_OPTIONS,
+    SQLITE_OPTIONS,
     database_options,
     file_options,
     memory_options,
+    sqlite_options,
 )
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_options import RedisOptions, redis_options
 from hotclub.django.redis_options.names import ACCEPTED, IGNORED, REFUSED
+from hotclub.django.sqlite import SQLiteCache
 
 KNOWN_OF_REDIS = ACCEPTED.keys() | IGNORED.keys() | REFUSED.keys()
 
@@ -38,6 +41,7 @@ class Known:
 OPTIONS_OF: dict[type, Known] = {
     backends.LocMemCache: Known(MEMORY_OPTIONS, memory_options, refuses=False),
     FileBasedCache: Known(FILE_OPTIONS, file_options, refuses=True),
+    SQLiteCache: Known(SQLITE_OPTIONS, sqlite_options, refuses=True),
     DatabaseCache: Known(DATABASE_OPTIONS, database_options, refuses=True),
 }
 NOTHING_KNOWN = Known({}, dict, refuses=False)
@@ -69,6 +73,16 @@ class Alias:
     def is_table(self) -> bool:
         """Whether its entries are in a database."""
         return issubclass(self.backend, DatabaseCache)
+
+    @property
+    def is_files(self) -> bool:
+        """Whether its entries are in a directory."""
+        return issubclass(self.backend, FileBasedCache)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether its entries are in a file of its own."""
+        return issubclass(self.backend, SQLiteCache)
 
     @property
     def is_redis(self) -> bool:

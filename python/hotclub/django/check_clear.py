@@ -1,7 +1,8 @@
-"""Whose entries ``clear()`` of an alias takes with it: what shares a Redis database, or a table."""
+"""Whose entries ``clear()`` of an alias takes with it: a Redis database, table, file or directory has one user."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,11 +16,10 @@ from hotclub.django.check_alias import Alias, redis_options_of
 SESSION_ENGINES = tuple(f"django.contrib.sessions.backends.{end}" for end in ("cache", "cached_db"))
 
 APART_IN_REDIS = "Give each a database of its own, or a KEY_PREFIX of its own and CLEAR = 'prefix'."
-APART_IN_TABLES = "Give each a table of its own."
 
 
 def cleared_together(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
-    """What ``clear()`` of one takes though others stored it. FLUSHDB asks for no prefix, a table neither."""
+    """What ``clear()`` of one takes though others stored it. No prefix is asked for, unless ``CLEAR`` says so."""
     places: dict[str, list[Stored]] = {}
     for alias in aliases:
         if (found := _stored(alias)) is not None:
@@ -29,7 +29,9 @@ def cleared_together(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
         if what := _lost_with_sessions(users) or _lost_together(users):
             yield Warning(
                 f"{what}: they share the {place}.",
-                hint=APART_IN_TABLES if users[0].alias.is_table else APART_IN_REDIS,
+                hint=APART_IN_REDIS
+                if users[0].alias.is_redis
+                else f"Give each a {place.split()[0]} of its own.",
                 id="hotclub.W006",
             )
 
@@ -38,6 +40,16 @@ def _stored(alias: Alias) -> tuple[str, Stored] | None:
     """Where its entries are, if others may be there too."""
     if alias.is_table:
         return f"table {alias.params.get('LOCATION', '')!r}", Stored(alias, flushes=True)
+    if alias.is_files or alias.is_sqlite:
+        # What is no path is told elsewhere.
+        location = alias.params.get("LOCATION", "")
+        path = (
+            os.path.realpath(location)
+            if location and isinstance(location, (str, os.PathLike))
+            else ""
+        )
+        kind = "directory" if alias.is_files else "file"
+        return (f"{kind} {path!r}", Stored(alias, flushes=True)) if path else None
     try:
         options = redis_options_of(alias) if alias.is_redis else None
     except ImproperlyConfigured:
@@ -50,7 +62,7 @@ def _stored(alias: Alias) -> tuple[str, Stored] | None:
 
 @dataclass(frozen=True)
 class Stored:
-    """An alias in Redis or a table, and whether its ``clear()`` empties the whole of it."""
+    """An alias that others may share a store with, and whether its ``clear()`` empties the whole of it."""
 
     alias: Alias
     flushes: bool

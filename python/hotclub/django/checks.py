@@ -5,7 +5,7 @@ They look at every alias whose ``BACKEND`` is a class of hotclub or derives from
 ============  ==========================================================================================
 id            what is wrong
 ============  ==========================================================================================
-hotclub.E001  an option is wrong or fits no other one, or LOCATION names no server or table: it would not open
+hotclub.E001  an option is wrong or fits no other one, or LOCATION names no place: it would not open
 hotclub.E002  two aliases name the same ``LOCATION`` with other limits: the second one would not open
 hotclub.E003  ``OPTIONS`` is no dict
 hotclub.E004  ``BACKEND`` begins with ``hotclub.`` and cannot be imported
@@ -14,7 +14,7 @@ hotclub.W002  a limit or ``TIMEOUT`` that is no whole number: Django takes anoth
 hotclub.W003  an option of ours beside ``OPTIONS`` instead of in it: nothing reads it there
 hotclub.W004  ``CULL_FREQUENCY`` without effect: this policy evicts one by one
 hotclub.W005  ``MAX_ENTRIES`` or ``CULL_FREQUENCY`` of a Redis cache: its server decides what it drops
-hotclub.W006  aliases share a Redis database or a table: ``clear()`` of one takes what others stored
+hotclub.W006  aliases share a Redis database, table, file or directory: ``clear()`` of one takes all
 hotclub.W007  DATABASE_ROUTERS send a table of a cache to a database that DATABASES does not have
 ============  ==========================================================================================
 
@@ -45,6 +45,7 @@ from hotclub.django.options import memory_options
 from hotclub.django.redis import RedisCache
 from hotclub.django.redis_options.names import ACCEPTED
 from hotclub.django.shared import Shared
+from hotclub.django.sqlite import file_of
 
 #: Options that Django reads and replaces in silence, with what it takes instead.
 DJANGOS = {"MAX_ENTRIES": 300, "CULL_FREQUENCY": 3}
@@ -60,6 +61,7 @@ CLASSES = (
     "PyLibMCCache",
     "PyMemcacheCache",
     "RedisCache",
+    "SQLiteCache",
 )
 #: What Django puts into DATABASES where a site has none.
 NO_DATABASE = "django.db.backends.dummy"
@@ -92,7 +94,7 @@ def _of_its_room(alias: Alias) -> Callable[[Alias], Iterator[CheckMessage]]:
 
 
 def _of_this_machine(alias: Alias) -> Iterator[CheckMessage]:
-    for check in (_wrong_values, _unread_names, _no_culling, _no_table):
+    for check in (_wrong_values, _unread_names, _no_culling, _no_table, _no_file):
         yield from check(alias)
 
 
@@ -295,6 +297,21 @@ def _no_table(alias: Alias) -> Iterator[CheckMessage]:
                 obj=alias.backend,
                 id="hotclub.W007",
             )
+
+
+def _no_file(alias: Alias) -> Iterator[CheckMessage]:
+    """A LOCATION that is no file, or that of a database of Django's."""
+    if not alias.is_sqlite:
+        return
+    try:
+        file_of(alias.params.get("LOCATION", ""))
+    except ImproperlyConfigured as error:
+        yield Error(
+            f"{alias.place} would not open: {str(error).removeprefix('hotclub: ')}.",
+            hint="Name a file that is the cache's alone.",
+            obj=alias.backend,
+            id="hotclub.E001",
+        )
 
 
 def _of_redis(alias: Alias) -> Iterator[CheckMessage]:

@@ -53,13 +53,6 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
         if not options.max_entries_given:
             self._max_entries = None
         path = file_of(path)
-        for alias, name in databases():
-            if is_same(path, name):
-                raise ImproperlyConfigured(
-                    f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two "
-                    "copies of SQLite in one process break each other's locks: name another file, or "
-                    "use DatabaseCache"
-                )
         try:
             self._open_sqlite(
                 path, options.max_bytes, options.eviction, options.synchronous, options.lock_limit
@@ -69,7 +62,7 @@ class SQLiteCache(SQLiteVerbs, BaseCache):
 
 
 def file_of(location: Any) -> str:
-    """The absolute path that a LOCATION says; ImproperlyConfigured if it is none."""
+    """The absolute path that a LOCATION says; ImproperlyConfigured if it is none, or Django's."""
     try:
         path = os.fsdecode(location)
     except (TypeError, UnicodeError):
@@ -86,7 +79,14 @@ def file_of(location: Any) -> str:
         raise ImproperlyConfigured(
             f"hotclub: SQLiteCache needs a path as its LOCATION, and {path!r} is a URL"
         )
-    return os.path.abspath(path)
+    path = os.path.abspath(path)
+    for alias, name in databases():
+        if is_same(path, name):
+            raise ImproperlyConfigured(
+                f"hotclub: SQLiteCache at {path!r}: that is the file of DATABASES[{alias!r}]. Two copies of "
+                "SQLite in one process break each other's locks: name another file, or use DatabaseCache"
+            )
+    return path
 
 
 def databases() -> Iterator[tuple[str, str]]:

@@ -88,7 +88,7 @@ impl Persistent for Store {
     }
 
     fn set(&self, item: &Item, how: Write) -> Result<bool> {
-        Store::set(self, &item.key, &item.value, write(how)).map_err(told("set"))
+        Store::set(self, &item.key, &item.value, write(how)).map_err(told(how.verb()))
     }
 
     fn set_many(&self, items: &[Item], how: Write) -> Result<Vec<bool>> {

@@ -24,6 +24,13 @@ pub(crate) struct Write {
     pub(crate) limit: Option<Limit>,
 }
 
+impl Write {
+    /// The verb that writes so, for errors.
+    pub(crate) fn verb(self) -> &'static str {
+        if self.condition == Condition::IfAbsent { "add" } else { "set" }
+    }
+}
+
 /// What came of adding to a whole number.
 #[derive(Debug)]
 pub(crate) enum Added {

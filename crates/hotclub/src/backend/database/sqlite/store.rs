@@ -250,16 +250,17 @@ impl Store {
             self.make_room(connection, write.limit, now)?;
             self.put(connection, key, value, flags, write, now)
         });
-        match done.map_err(told("set"))? {
-            Put::NoRoom => Err(self.no_room(key, value)),
+        let verb = if write.condition == Condition::IfAbsent { "add" } else { "set" };
+        match done.map_err(told(verb))? {
+            Put::NoRoom => Err(self.no_room(verb, key, value)),
             put => Ok(put == Put::Written),
         }
     }
 
     #[cold]
-    fn no_room(&self, key: &str, value: &[u8]) -> Error {
+    fn no_room(&self, verb: &'static str, key: &str, value: &[u8]) -> Error {
         let what = self.lacking(self.table.size(key, value));
-        told("set")(self.connections.problem(ErrorKind::TooLarge, what))
+        told(verb)(self.connections.problem(ErrorKind::TooLarge, what))
     }
 
     #[cold]
