@@ -1,4 +1,4 @@
-"""Whose entries ``clear()`` of an alias takes with it: a Redis database, table, file or directory has one user."""
+"""Whose entries ``clear()`` of an alias takes with it: a database, table, file or directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ APART_IN_REDIS = "Give each a database of its own, or a KEY_PREFIX of its own an
 
 
 def cleared_together(aliases: Iterable[Alias]) -> Iterator[CheckMessage]:
-    """What ``clear()`` of one takes though others stored it. No prefix is asked for, unless ``CLEAR`` says so."""
+    """What ``clear()`` of one takes though others stored it. Prefixes count where CLEAR says so."""
     places: dict[str, list[Stored]] = {}
     for alias in aliases:
         if (found := _stored(alias)) is not None:
