@@ -1,4 +1,4 @@
-"""Event loops and files: a few threads of our own, many loops, and no loop that is blocked."""
+"""Event loops and what is on a disk: a few threads of our own, many loops, and no loop that is blocked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import pytest
 from hotclub import errors
 
 import programs
-from backends import FILES
+from backends import FILES, SQLITE
 from callers import ask_and_cancel, ask_impatiently
+from sqlite_outside import holding
 from test_forks import FORKING_ASYNC
 from test_loops import ASYNC_VERBS, LOOPS, work
 
@@ -34,14 +36,50 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """One of the two kinds of caches on a disk."""
+
+    backend: str
+    #: Behind the folder's name.
+    end: str
+    #: As if another process held all locks.
+    all_locked: Callable[[Path], AbstractContextManager[Any]]
+
+    def settings(self, folder: Path, **options: Any) -> dict[str, Any]:
+        """A cache in this folder."""
+        options = {"MAX_ENTRIES": 10**6, **options}
+        return {"BACKEND": self.backend, "LOCATION": f"{folder}{self.end}", "OPTIONS": options}
+
+
+@contextmanager
+def lock_file_taken(folder: Path) -> Iterator[None]:
+    """The locks of files are ranges of one."""
+    with open(folder / ".hotclub.lock", "r+b") as locks:
+        fcntl.lockf(locks, fcntl.LOCK_EX)
+        yield
+
+
+KINDS = {
+    "file": Kind(FILES, "", lock_file_taken),
+    "sqlite": Kind(
+        SQLITE, "/cache.db", lambda folder: holding(folder / "cache.db", "BEGIN IMMEDIATE")
+    ),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each of them."""
+    return KINDS[request.param]
+
+
 @pytest.fixture
-def make(configure: Any, folder: Path) -> Callable[..., Any]:
+def make(configure: Any, folder: Path, kind: Kind) -> Callable[..., Any]:
     """``make(LOCK_LIMIT=1)``: a cache in it."""
 
     def made(**options: Any) -> Any:
-        options = {"MAX_ENTRIES": 10**6, **options}
-        settings = {"BACKEND": FILES, "LOCATION": str(folder), "OPTIONS": options}
-        return configure(default=settings)["default"]
+        return configure(default=kind.settings(folder, **options))["default"]
 
     return made
 
@@ -189,14 +227,6 @@ def test_a_cancelled_write_leaves_a_whole_value(cache: Any) -> None:
     asyncio.run(main())
 
 
-@contextmanager
-def all_locked(folder: Path) -> Iterator[None]:
-    """As if another process held all locks."""
-    with open(folder / ".hotclub.lock", "r+b") as locks:
-        fcntl.lockf(locks, fcntl.LOCK_EX)
-        yield
-
-
 async def slowest_tick(stop: asyncio.Event) -> float:
     """For how long the loop did nothing else, at most."""
     slowest = 0.0
@@ -220,7 +250,7 @@ WRITES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("verb", WRITES)
 def test_a_loop_goes_on_while_a_verb_waits_for_another_process(
-    make: Any, folder: Path, verb: str
+    make: Any, kind: Kind, folder: Path, verb: str
 ) -> None:
     cache = make(LOCK_LIMIT=5)
     cache.set("k", 1)
@@ -228,7 +258,7 @@ def test_a_loop_goes_on_while_a_verb_waits_for_another_process(
     async def main() -> None:
         stop = asyncio.Event()
         ticking = asyncio.create_task(slowest_tick(stop))
-        with all_locked(folder):
+        with kind.all_locked(folder):
             waiting = asyncio.ensure_future(WRITES[verb](cache))
             await asyncio.sleep(0.3)
             assert not waiting.done()
@@ -239,12 +269,16 @@ def test_a_loop_goes_on_while_a_verb_waits_for_another_process(
     asyncio.run(main())
 
 
-def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(make: Any, folder: Path) -> None:
+def test_a_lock_that_is_never_given_back_is_an_error_that_says_so(
+    make: Any, kind: Kind, folder: Path
+) -> None:
     cache = make(LOCK_LIMIT=0.2)
     cache.set("k", 1)
-    with all_locked(folder):
+    with kind.all_locked(folder):
         for _ in range(2):
-            with pytest.raises(errors.CacheTimeoutError, match=r"another process holds the lock"):
+            with pytest.raises(
+                errors.CacheTimeoutError, match=r"(another process|somebody else) holds"
+            ):
                 asyncio.run(cache.aset("k", 2))
         with pytest.raises(errors.CacheTimeoutError, match=r"for more than 0.2 s") as raised:
             cache.set("k", 2)
@@ -291,7 +325,7 @@ def test_a_loop_that_is_never_run_again_costs_nobody_anything(cache: Any) -> Non
     loop.close()
 
 
-def test_nothing_is_left_unclosed_or_said_at_the_end(folder: Path) -> None:
+def test_nothing_is_left_unclosed_or_said_at_the_end(kind: Kind, folder: Path) -> None:
     said = programs.run(
         """
         import asyncio, gc, logging
@@ -311,22 +345,21 @@ def test_nothing_is_left_unclosed_or_said_at_the_end(folder: Path) -> None:
         gc.collect()
         print("done")
         """,
-        {"default": {"BACKEND": FILES, "LOCATION": str(folder)}},
+        {"default": kind.settings(folder)},
         silent=True,
     )
     assert said == "done\n"
 
 
-def forked(folder: Path, program: str) -> None:
+def forked(kind: Kind, folder: Path, program: str) -> None:
     """Run it with two aliases."""
-    aliases = {
-        name: {"BACKEND": FILES, "LOCATION": str(folder / name)} for name in ("default", "other")
-    }
+    aliases = {name: kind.settings(folder / name) for name in ("default", "other")}
     assert programs.run(FORKING_ASYNC + program, aliases, limit=60).strip() == "done"
 
 
-def test_a_loop_that_is_open_at_the_fork_goes_on_in_the_parent(folder: Path) -> None:
+def test_a_loop_that_is_open_at_the_fork_goes_on_in_the_parent(kind: Kind, folder: Path) -> None:
     forked(
+        kind,
         folder,
         """
 loop = asyncio.new_event_loop()
@@ -342,9 +375,12 @@ print("done")
     )
 
 
-def test_children_work_that_are_forked_beside_threads_with_nothing_to_do(folder: Path) -> None:
+def test_children_work_that_are_forked_beside_threads_with_nothing_to_do(
+    kind: Kind, folder: Path
+) -> None:
     """Whose places in memory the threads of the child may take."""
     forked(
+        kind,
         folder,
         """
 hammer("before", 5)
