@@ -1,6 +1,7 @@
 //! The contract over the store. Async verbs are done by a few threads of the process.
 use super::config::SqliteConfig;
-use super::store::{Found, Item as Stored, Store, Write};
+use super::store::Store;
+use super::words::{Found, Item as Stored, Write};
 use crate::backend::database::Layout;
 use crate::backend::{
     Backend, Capability, Condition, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions,

@@ -15,11 +15,13 @@ mod room;
 mod store;
 mod table;
 mod upkeep;
+mod words;
 
 pub(crate) use backend::ROOM;
 pub use backend::SqliteBackend;
 pub use config::{Eviction, SqliteConfig, Synchronous};
-pub use store::{Found, Item, Store, Write};
+pub use store::Store;
+pub use words::{Found, Item, Write};
 
 #[cfg(test)]
 mod tests;

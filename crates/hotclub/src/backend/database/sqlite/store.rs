@@ -8,7 +8,8 @@ use super::forks::Closes;
 use super::own::Own;
 use super::room::Room;
 use super::table::{Failure, Head, New, Row, Table, Totals};
-use crate::backend::{Condition, Limit};
+use super::words::{Found, Item, Put, Write};
+use crate::backend::Condition;
 use crate::clock::Clock;
 use crate::entry::Flags;
 use crate::error::{Error, ErrorKind, Result as Answer};
@@ -46,52 +47,7 @@ pub(super) struct Counts {
     pub(super) deleted: AtomicU64,
 }
 
-/// An entry that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The value.
-    pub value: Vec<u8>,
-    /// What the codec wrote.
-    pub flags: Flags,
-    /// When it ends, in milliseconds since 1970; `None`: never.
-    pub deadline: Option<u64>,
-    /// For [`Condition::IfCas`], where the layout keeps it.
-    pub cas: Option<u64>,
-}
-
-/// How an entry is written.
-#[derive(Debug, Clone, Copy)]
-pub struct Write {
-    /// How long it lives.
-    pub life: Life,
-    /// When it is written.
-    pub condition: Condition,
-    /// The caller's limit; without one the store's.
-    pub limit: Option<Limit>,
-}
-
-/// One entry of a write of many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The full key.
-    pub key: String,
-    /// The value.
-    pub value: Vec<u8>,
-    /// What the codec wrote.
-    pub flags: Flags,
-}
-
 type Done<T> = Result<T, Problem>;
-
-/// What became of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Put {
-    Written,
-    /// The condition did not hold.
-    Unwritten,
-    /// There is no room for it. What stood there is gone too: it is not the current value any more.
-    NoRoom,
-}
 
 impl Store {
     /// A store that follows this configuration. Nothing is opened before the first verb.
