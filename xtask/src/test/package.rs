@@ -80,6 +80,7 @@ fn pip_build(pip: Run) -> Result<()> {
 fn pack_crates(context: &Context) -> Result<()> {
     let folder = places::target().join("pack");
     forget_our_crates(&folder, "dev")?;
+    forget_unpacked_crates()?;
     let mut pack = context.cargo(&["package", "--allow-dirty", "--target-dir"])?.arg(folder);
     for name in published_crates()? {
         pack = pack.args(["--package", &name]);
@@ -99,6 +100,32 @@ fn forget_our_crates(folder: &Path, profile: &str) -> Result<()> {
     clean.read().map(drop)
 }
 
+/// Makes cargo unpack again what it packs.
+///
+/// The crates of one release see each other as a registry in the target folder has them. What cargo once unpacked of that
+/// one, by its path and the version alone, it takes for all times.
+fn forget_unpacked_crates() -> Result<()> {
+    let at_home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    let Some(home) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(at_home) else {
+        return Ok(());
+    };
+    // Registries that have no host.
+    let is_local = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('-');
+    let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    for registry in registries.filter(|registry| is_local(&registry.file_name())) {
+        for package in our_crates()? {
+            let unpacked = registry.path().join(format!("{}-{}", package.name, package.version));
+            match fs::remove_dir_all(&unpacked) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Failure::said(format!("{}: {error}", unpacked.display())));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What `cargo metadata` tells of our own crates.
 #[derive(Deserialize)]
 struct Metadata {
@@ -108,6 +135,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    version: String,
     /// The registries it may go to: none of them with `publish = false`, any without a word about it.
     publish: Option<Vec<String>>,
 }
