@@ -9,7 +9,7 @@ use crate::backend::Limit;
 use hotclub_net::locks::Mutex;
 use rusqlite::Connection;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// So many are looked at to find victims. Of a larger store, at most a quarter of them goes in one step.
@@ -37,6 +37,8 @@ pub(super) struct Room {
     // Short: a few words are read and changed.
     state: Mutex<State>,
     uses: Mutex<HashMap<String, u64>>,
+    /// How many those are: a reader need not take the lock to know.
+    pending: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,7 @@ impl Room {
             limit: config.limit,
             state: Mutex::default(),
             uses: Mutex::default(),
+            pending: AtomicUsize::new(0),
         }
     }
 
@@ -70,6 +73,7 @@ impl Room {
         let mut uses = self.uses.lock();
         if uses.len() < MOST_USES || uses.contains_key(key) {
             uses.insert(key.to_owned(), now);
+            self.pending.store(uses.len(), Relaxed);
         }
     }
 
@@ -258,12 +262,13 @@ impl Store {
 
     fn write_uses(&self, connection: &Connection) -> Result<(), Failure> {
         let uses = std::mem::take(&mut *self.room.uses.lock());
+        self.room.pending.store(0, Relaxed);
         uses.iter().try_for_each(|(key, at)| self.table().used(connection, key, *at))
     }
 
     /// A reader writes down what was used, once in a while. What cannot be written now is written by the next.
     pub(super) fn flush_if_many(&self, now: u64) {
-        if self.room.eviction != Eviction::Use || self.room.uses.lock().len() < USES {
+        if self.room.eviction != Eviction::Use || self.room.pending.load(Relaxed) < USES {
             return;
         }
         if now < self.room.state.lock().flushed.saturating_add(FLUSHED) {
