@@ -16,6 +16,9 @@ fn backend(folder: &Folder) -> SqliteBackend {
     SqliteBackend::new(config).unwrap()
 }
 
+/// One test forks at a time: what a fork of another thread does meanwhile is not their matter.
+static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Runs this in the child of a fork, which ends at once when it is done; its process id.
 fn child(work: impl FnOnce() -> bool) -> libc::pid_t {
     // SAFETY: the child uses stores, which are made for that, and leaves by `_exit` before any other code of its
@@ -40,6 +43,7 @@ fn wait_for(child: libc::pid_t) -> i32 {
 
 #[test]
 fn counters_of_threads_and_processes_lose_nothing() {
+    let _alone = FORKS.lock();
     const TURNS: i128 = 100;
     let folder = Folder::new();
     let backend = Arc::new(backend(&folder));
@@ -60,6 +64,7 @@ fn counters_of_threads_and_processes_lose_nothing() {
 
 #[test]
 fn forks_amid_the_verbs_of_many_threads_leave_both_sides_working() {
+    let _alone = FORKS.lock();
     let folder = Folder::new();
     let backend = Arc::new(backend(&folder));
     set(backend.store(), "0-0", b"value");
@@ -98,6 +103,7 @@ fn forks_amid_the_verbs_of_many_threads_leave_both_sides_working() {
 
 #[test]
 fn a_process_that_is_killed_leaves_whole_transactions() {
+    let _alone = FORKS.lock();
     let folder = Folder::new();
     let store = Store::new(SqliteConfig::new(folder.file())).unwrap();
     set(&store, "before", b"value");
