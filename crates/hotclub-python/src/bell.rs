@@ -4,11 +4,13 @@ use crate::door::{is_over, new_future, running_loop, settle};
 use crate::names::name;
 use hotclub::fork;
 use hotclub_net::locks::Mutex;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Makes an object of what a thread has done.
@@ -42,7 +44,10 @@ pub(crate) fn later<'py>(
     let future = new_future(&running)?;
     let waiting = future.clone().unbind();
     run(Box::new(move || {
-        let finish = work();
+        // Who waits hears of it.
+        let panicked =
+            |_| -> Finish { Box::new(|_| Err(PyRuntimeError::new_err("the thread that did it panicked"))) };
+        let finish = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked);
         bell.ring(waiting, finish);
     }));
     Ok(future)

@@ -9,6 +9,7 @@ use super::store::add;
 use super::table::Found;
 use super::verbs::MOST_ROWS;
 use crate::backend::Limit;
+use hotclub_net::locks::Mutex;
 use std::time::{Duration, Instant};
 
 /// After this time others may have written much.
@@ -16,6 +17,8 @@ const COUNTED_ANEW: Duration = Duration::from_secs(30);
 /// So often one write removes rows whose time is over, so many at a time.
 const SWEPT: Duration = Duration::from_secs(1);
 const SWEEP: i64 = 256;
+/// So many of these steps a cull takes before it takes what is left.
+const SWEEPS: usize = 16;
 /// A read is noted that comes this many milliseconds after the use that is known.
 const NOTED: i64 = 60_000;
 
@@ -26,6 +29,7 @@ pub(super) struct Room {
     swept: Option<Instant>,
     /// Somebody will look for what was not used for longest.
     is_limited: bool,
+    is_culling: bool,
 }
 
 impl Room {
@@ -59,6 +63,15 @@ impl Room {
     }
 }
 
+/// Somebody of this process culls, until this is dropped, also by who does not wait for the end.
+struct Culling<'a>(&'a Mutex<Room>);
+
+impl Drop for Culling<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_culling = false;
+    }
+}
+
 impl Session<'_> {
     /// Before a write: removes some rows whose time is over, and culls if the limit is reached.
     pub(super) async fn make_room(&mut self, limit: Option<Limit>) -> Result<(), Trouble> {
@@ -75,7 +88,21 @@ impl Session<'_> {
         if self.count().await? < limit.max_entries {
             return Ok(());
         }
-        while self.sweep().await? == SWEEP {}
+        // One at a time: two would each remove their part.
+        let state = self.state;
+        if std::mem::replace(&mut state.room.lock().is_culling, true) {
+            return Ok(());
+        }
+        let _culling = Culling(&state.room);
+        self.sweep_and_cull(limit).await
+    }
+
+    async fn sweep_and_cull(&mut self, limit: Limit) -> Result<(), Trouble> {
+        for _ in 0..SWEEPS {
+            if self.sweep().await? < SWEEP {
+                break;
+            }
+        }
         let rows = self.count().await?;
         if rows >= limit.max_entries { self.cull(limit, rows).await } else { Ok(()) }
     }

@@ -86,6 +86,17 @@ impl Closes for Connections {
     }
 }
 
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        // Not while a fork copies what SQLite locks meanwhile; and never halves.
+        match forks::enter() {
+            Ok(_running) => drop(idle),
+            Err(_) => std::mem::forget(idle),
+        }
+    }
+}
+
 impl Connections {
     pub(super) fn new(config: SqliteConfig) -> Arc<Self> {
         let connections = Arc::new(Connections { config, idle: Mutex::default() });
@@ -165,6 +176,10 @@ impl Connections {
             self.set_up(&mut connection).map_err(told)?;
         }
         table.make(&connection).map_err(|failure| self.told(failure))?;
+        // The log is found by name: it may be that of another file, which took this one's place meanwhile.
+        if identity(path).ok() != Some(file) {
+            return Err(self.problem(ErrorKind::Timeout, "the file is replaced again and again"));
+        }
         Ok(Link { connection, file })
     }
 
@@ -237,15 +252,7 @@ fn make(path: &Path, limit: Duration) -> io::Result<bool> {
 /// The log of a file that was removed would be taken for that of the new one: it goes first. One process at a time
 /// does so, or the log of one that was quicker would go.
 fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
-    let lock = File::open(directory)?;
-    let until = Instant::now() + limit;
-    while let Err(error) = lock.try_lock() {
-        match error {
-            TryLockError::Error(error) => return Err(error),
-            TryLockError::WouldBlock if Instant::now() > until => return Err(io::ErrorKind::TimedOut.into()),
-            TryLockError::WouldBlock => thread::sleep(Duration::from_millis(1)),
-        }
-    }
+    let _lock = lock(directory, limit)?;
     if path.exists() {
         return Ok(());
     }
@@ -260,7 +267,21 @@ fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// Who makes a file or takes one away has this lock of its directory.
+pub(super) fn lock(directory: &Path, limit: Duration) -> io::Result<File> {
+    let lock = File::open(directory)?;
+    let until = Instant::now() + limit;
+    while let Err(error) = lock.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(error),
+            TryLockError::WouldBlock if Instant::now() > until => return Err(io::ErrorKind::TimedOut.into()),
+            TryLockError::WouldBlock => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    Ok(lock)
+}
+
+pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 

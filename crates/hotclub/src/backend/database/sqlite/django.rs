@@ -215,6 +215,10 @@ impl Table for Django {
         Ok((found, next))
     }
 
+    fn place(&self, key: &str) -> Place {
+        Place::Key(key.to_owned())
+    }
+
     fn remove_at(&self, connection: &Connection, place: &Place) -> Result<(), Failure> {
         let Place::Key(key) = place else { return Ok(()) };
         self.remove(connection, key)

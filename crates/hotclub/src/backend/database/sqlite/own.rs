@@ -253,6 +253,10 @@ impl Table for Own {
         Ok((found, next))
     }
 
+    fn place(&self, key: &str) -> Place {
+        Place::Id(id(key))
+    }
+
     fn remove_at(&self, connection: &Connection, place: &Place) -> Result<(), Failure> {
         let Place::Id(id) = place else { return Ok(()) };
         Self::execute(connection, "DELETE FROM entry WHERE id = ?1", &[id]).map(drop)

@@ -10,7 +10,7 @@ use hotclub_net::locks::Mutex;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So many are looked at to find victims. Of a larger store, at most a quarter of them goes in one step.
 const SAMPLE: usize = 1024;
@@ -26,6 +26,8 @@ const MOST_USES: usize = 4096;
 const FLUSHED: u64 = 100;
 /// A table that does not know its totals is counted anew so often, in milliseconds.
 const COUNTED: u64 = 30_000;
+/// A write evicts for so long at most.
+const EVICTING: Duration = Duration::from_millis(500);
 /// An eviction for bytes goes on down to this part of the limit.
 const KEPT: (i64, i64) = (19, 20);
 
@@ -48,8 +50,8 @@ struct State {
     sweep_from: Option<Place>,
     /// How many rows there are, where the layout keeps no totals; and since when that is known.
     counted: Option<(i64, u64)>,
-    /// Culled, but not yet gone.
-    doomed: i64,
+    /// A cull that is not at its end goes on until so many entries are left.
+    target: Option<i64>,
 }
 
 impl Room {
@@ -87,7 +89,7 @@ impl Room {
 
     pub(super) fn cleared(&self) {
         let mut state = self.state.lock();
-        (state.counted, state.doomed, state.sweep_from) = (None, 0, None);
+        (state.counted, state.target, state.sweep_from) = (None, None, None);
     }
 }
 
@@ -107,30 +109,31 @@ impl Store {
         Ok(())
     }
 
-    /// Django's cull: as many entries as the limit or more, and one in `cull_frequency` goes.
+    /// Django's cull: as many entries as the limit or more, and one in `cull_frequency` goes. What one step does not
+    /// remove, the writes that follow do; others may do so too.
     fn cull(&self, connection: &Connection, limit: Limit, now: u64) -> Result<(), Failure> {
-        let doomed = self.room.state.lock().doomed;
-        let mut wanted = doomed;
-        if doomed == 0 {
-            if self.entries(connection, limit, now)? < limit.max_entries {
-                return Ok(());
-            }
-            let entries = self.table().totals(connection)?.entries;
-            self.room.state.lock().counted = Some((entries, now));
-            if entries < limit.max_entries {
-                return Ok(());
-            }
-            if limit.cull_frequency == 0 {
+        let target = self.room.state.lock().target.take();
+        if target.is_none() && self.entries(connection, limit, now)? < limit.max_entries {
+            return Ok(());
+        }
+        let entries = self.table().totals(connection)?.entries;
+        self.room.state.lock().counted = Some((entries, now));
+        let target = match target.filter(|target| entries > *target) {
+            Some(target) => target,
+            None if entries < limit.max_entries => return Ok(()),
+            None if limit.cull_frequency == 0 => {
                 let gone = self.table().clear(connection, None)?;
                 self.room.cleared();
                 self.counts.culled.fetch_add(count(gone.entries), Relaxed);
                 return Ok(());
             }
-            wanted = entries / limit.cull_frequency;
-        }
-        let gone = self.evict(connection, now, |gone, _| gone < wanted)?;
+            None => entries - entries / limit.cull_frequency,
+        };
+        let gone = self.evict(connection, now, None, |gone, _| entries - gone > target)?;
         self.counts.culled.fetch_add(count(gone.entries), Relaxed);
-        self.room.state.lock().doomed = if gone.entries == 0 { 0 } else { (wanted - gone.entries).max(0) };
+        if entries - gone.entries > target && gone.entries > 0 {
+            self.room.state.lock().target = Some(target);
+        }
         Ok(())
     }
 
@@ -163,23 +166,27 @@ impl Store {
         Ok(taken + size <= most)
     }
 
-    /// After a write: evicts if there are too many bytes.
+    /// After a write of this key: evicts others while there are too many bytes. What takes too long is left to the
+    /// writes that follow.
     pub(super) fn make_bytes(
         &self,
         connection: &Connection,
-        totals: Totals,
+        mut totals: Totals,
+        key: &str,
         now: u64,
     ) -> Result<(), Failure> {
-        let most = self.room.max_bytes;
-        if totals.bytes <= most {
-            return Ok(());
+        let (most, began) = (self.room.max_bytes, Instant::now());
+        let kept = most / KEPT.1 * KEPT.0;
+        let written = self.table().place(key);
+        while totals.bytes > most && began.elapsed() < EVICTING {
+            let wanted = totals.bytes - kept;
+            let gone = self.evict(connection, now, Some(&written), |_, bytes| bytes < wanted)?;
+            self.counts.evicted.fetch_add(count(gone.entries), Relaxed);
+            if gone.entries == 0 {
+                break;
+            }
+            totals.bytes -= gone.bytes;
         }
-        let wanted = totals.bytes - most / KEPT.1 * KEPT.0;
-        // What was just written is the newest, so the last to go; it fits alone.
-        let gone = self.evict(connection, now, |gone, bytes| {
-            bytes < wanted && (gone + 1 < totals.entries || totals.bytes - bytes > most)
-        })?;
-        self.counts.evicted.fetch_add(count(gone.entries), Relaxed);
         Ok(())
     }
 
@@ -188,10 +195,13 @@ impl Store {
         &self,
         connection: &Connection,
         now: u64,
+        spared: Option<&Place>,
         is_wanted: impl Fn(i64, i64) -> bool,
     ) -> Result<Totals, Failure> {
         let mut found = self.table().sample(connection, SAMPLE)?;
         let is_part = found.len() == SAMPLE;
+        // By the clock it need not be the newest.
+        found.retain(|candidate| Some(&candidate.place) != spared);
         found.sort_by_key(|candidate| (is_live(candidate.deadline, now), candidate.rank));
         if is_part {
             found.truncate(SAMPLE / 4);

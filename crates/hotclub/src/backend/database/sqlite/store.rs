@@ -4,7 +4,7 @@ use super::super::layout::Layout;
 use super::config::{Eviction, SqliteConfig};
 use super::connections::{self, Connections, Lent};
 use super::django::Django;
-use super::forks::Closes;
+use super::forks::{self, Closes, Running};
 use super::own::Own;
 use super::room::Room;
 use super::table::{Failure, Head, New, Row, Table, Totals};
@@ -92,6 +92,11 @@ impl Store {
         self.clock.deadline(self.clock.now_ms()).0
     }
 
+    /// No fork begins before this is dropped. For verbs that have locks of ours beside their transaction.
+    pub(super) fn running(&self, verb: &'static str) -> Answer<Running> {
+        forks::enter().map_err(|(kind, what)| told(verb)(self.connections.problem(kind, what)))
+    }
+
     /// Reads with one statement, which is its own transaction.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Done<T> {
         let lent = self.connections.take(self.table(), self.config().lock_limit)?;
@@ -99,7 +104,7 @@ impl Store {
         self.end(lent, done)
     }
 
-    /// Writes in a transaction: all of it comes about or nothing.
+    /// Writes in a transaction: all of it comes about or nothing. What time it is `work` asks itself, after the wait.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failure>) -> Done<T> {
         self.write_within(self.config().lock_limit, work)
     }
@@ -141,6 +146,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read, or is no store of this layout.
     pub fn get(&self, key: &str) -> Answer<Option<Found>> {
+        let _running = self.running("get")?;
         let now = self.now();
         let found = self.read(|connection| self.table.row(connection, key)).map_err(told("get"))?;
         let found = self.counted(key, found, now);
@@ -183,6 +189,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn get_many(&self, keys: &[String]) -> Answer<Vec<Option<Found>>> {
+        let _running = self.running("get_many")?;
         let now = self.now();
         let rows = self.read(|connection| {
             connection.prepare_cached("BEGIN")?.execute([])?;
@@ -201,8 +208,8 @@ impl Store {
     /// # Errors
     /// The file cannot be written; there is no room and nothing may be evicted.
     pub fn set(&self, key: &str, value: &[u8], flags: Flags, write: Write) -> Answer<bool> {
-        let now = self.now();
         let done = self.write(|connection| {
+            let now = self.now();
             self.make_room(connection, write.limit, now)?;
             self.put(connection, key, value, flags, write, now)
         });
@@ -232,8 +239,8 @@ impl Store {
     pub fn set_many(&self, items: &[Item], write: Write) -> Answer<Vec<bool>> {
         let mut written = Vec::with_capacity(items.len());
         for items in items.chunks(BATCH) {
-            let now = self.now();
             let batch = self.write(|connection| {
+                let now = self.now();
                 let put = |item: &Item| {
                     self.make_room(connection, write.limit, now)?;
                     self.put(connection, &item.key, &item.value, item.flags, write, now)
@@ -295,7 +302,7 @@ impl Store {
         };
         self.room.changed(by.entries);
         if let Some(totals) = self.table.change(connection, by)? {
-            self.make_bytes(connection, totals, new.now)?;
+            self.make_bytes(connection, totals, key, new.now)?;
         }
         Ok(())
     }
@@ -312,8 +319,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn delete(&self, key: &str) -> Answer<(bool, bool)> {
-        let now = self.now();
-        self.write(|connection| self.delete_in(connection, key, now)).map_err(told("delete"))
+        self.write(|connection| self.delete_in(connection, key, self.now())).map_err(told("delete"))
     }
 
     fn delete_in(&self, connection: &Connection, key: &str, now: u64) -> Result<(bool, bool), Failure> {
@@ -332,8 +338,8 @@ impl Store {
     pub fn delete_many(&self, keys: &[String]) -> Answer<u64> {
         let mut count = 0;
         for keys in keys.chunks(BATCH) {
-            let now = self.now();
             let batch = self.write(|connection| {
+                let now = self.now();
                 keys.iter()
                     .try_fold(0, |count, key| Ok(count + u64::from(self.delete_in(connection, key, now)?.1)))
             });
@@ -347,8 +353,8 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn touch(&self, key: &str, life: Life) -> Answer<bool> {
-        let now = self.now();
         let done = self.write(|connection| {
+            let now = self.now();
             let head = self.table.head(connection, key)?;
             let Some(head) = head.filter(|head| head.is_this && is_live(head.deadline, now)) else {
                 return Ok(false);
@@ -372,8 +378,8 @@ impl Store {
         key: &str,
         work: impl FnOnce(&Found) -> Result<(Vec<u8>, Flags), E>,
     ) -> Answer<Result<bool, E>> {
-        let now = self.now();
         let done = self.write(|connection| {
+            let now = self.now();
             let row = self.table.row(connection, key)?.filter(|row| is_live(row.deadline, now));
             let Some(found) = row.map(found) else { return Ok(Ok(false)) };
             let (value, flags) = match work(&found) {
@@ -410,6 +416,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn clear(&self, prefix: Option<&str>) -> Answer<()> {
+        let _running = self.running("clear")?;
         let gone = self.write(|connection| self.table.clear(connection, prefix)).map_err(told("clear"))?;
         self.counts.deleted.fetch_add(u64::try_from(gone.entries).unwrap_or(0), Relaxed);
         self.room.cleared();

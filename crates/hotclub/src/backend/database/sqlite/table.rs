@@ -111,6 +111,7 @@ pub(super) trait Table: Debug + Send + Sync {
         most: usize,
         now: u64,
     ) -> Done<(Vec<Candidate>, Option<Place>)>;
+    fn place(&self, key: &str) -> Place;
     fn remove_at(&self, connection: &Connection, place: &Place) -> Done<()>;
     /// These were used then.
     fn used(&self, connection: &Connection, key: &str, at: u64) -> Done<()>;

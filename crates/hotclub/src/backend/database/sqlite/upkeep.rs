@@ -1,11 +1,12 @@
 //! What is done now and then: removing all that is over, checking, repairing, giving space back.
 use super::super::error::Problem;
 use super::super::layout::Layout;
+use super::connections;
 use super::store::Store;
 use super::table::{Failure, Totals};
 use crate::error::{Error, ErrorKind, Result as Answer};
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is wrong with a damaged file can be very much.
@@ -35,8 +36,11 @@ impl Store {
     /// # Errors
     /// The file cannot be read at all.
     pub fn check(&self) -> Answer<Vec<String>> {
+        let _running = self.running("check")?;
         self.forget();
         let checked = self.read(|connection| {
+            // All of one moment.
+            connection.execute_batch("BEGIN")?;
             let mut findings = integrity(connection)?;
             if findings.is_empty() && self.config().layout == Layout::Own {
                 let (kept, real) = (self.table().totals(connection)?, real_totals(connection)?);
@@ -47,6 +51,7 @@ impl Store {
                     ));
                 }
             }
+            connection.execute_batch("COMMIT")?;
             Ok(findings)
         });
         match checked {
@@ -70,6 +75,8 @@ impl Store {
                 Error::unsupported("sqlite", "repair").in_place(self.config().path.display().to_string())
             );
         }
+        let _running = self.running("repair")?;
+        let checked = connections::identity(&self.config().path).ok();
         let findings = self.check()?;
         if findings.is_empty() {
             return Ok(Vec::new());
@@ -87,12 +94,13 @@ impl Store {
             Ok(real) => {
                 Ok(vec![format!("the totals are {} entries of {} bytes now", real.entries, real.bytes)])
             }
-            Err(problem) if problem.kind() == ErrorKind::Corrupt => self.set_aside(),
+            Err(problem) if problem.kind() == ErrorKind::Corrupt => self.set_aside(checked),
             Err(problem) => Err(told("repair")(problem)),
         }
     }
 
-    fn set_aside(&self) -> Answer<Vec<String>> {
+    /// Unless somebody else did so meanwhile, with the file that was checked.
+    fn set_aside(&self, checked: Option<(u64, u64)>) -> Answer<Vec<String>> {
         let path = &self.config().path;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let with = |end: &str| PathBuf::from(format!("{}{end}", path.display()));
@@ -103,6 +111,12 @@ impl Store {
                 .at("sqlite", "repair")
                 .in_place(path.display().to_string())
         };
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let lock = connections::lock(directory, self.config().lock_limit).map_err(system)?;
+        if connections::identity(path).ok() != checked {
+            return Ok(vec!["somebody else put another file in its place meanwhile".to_owned()]);
+        }
         std::fs::rename(path, &aside).map_err(system)?;
         // The log belongs to that file; under this name it would be taken for the new one's.
         for end in ["-wal", "-shm"] {
@@ -111,6 +125,7 @@ impl Store {
                 _ => {}
             }
         }
+        drop(lock);
         self.read(|connection| self.table().totals(connection)).map_err(told("repair"))?;
         Ok(vec![format!(
             "the file was damaged: it is {} now, and an empty one took its place",

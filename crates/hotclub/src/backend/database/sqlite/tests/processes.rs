@@ -16,9 +16,6 @@ fn backend(folder: &Folder) -> SqliteBackend {
     SqliteBackend::new(config).unwrap()
 }
 
-/// One test forks at a time: what a fork of another thread does meanwhile is not their matter.
-static FORKS: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
 /// Runs this in the child of a fork, which ends at once when it is done; its process id.
 fn child(work: impl FnOnce() -> bool) -> libc::pid_t {
     // SAFETY: the child uses stores, which are made for that, and leaves by `_exit` before any other code of its
@@ -43,7 +40,6 @@ fn wait_for(child: libc::pid_t) -> i32 {
 
 #[test]
 fn counters_of_threads_and_processes_lose_nothing() {
-    let _alone = FORKS.lock();
     const TURNS: i128 = 100;
     let folder = Folder::new();
     let backend = Arc::new(backend(&folder));
@@ -64,7 +60,6 @@ fn counters_of_threads_and_processes_lose_nothing() {
 
 #[test]
 fn forks_amid_the_verbs_of_many_threads_leave_both_sides_working() {
-    let _alone = FORKS.lock();
     let folder = Folder::new();
     let backend = Arc::new(backend(&folder));
     set(backend.store(), "0-0", b"value");
@@ -103,7 +98,6 @@ fn forks_amid_the_verbs_of_many_threads_leave_both_sides_working() {
 
 #[test]
 fn a_process_that_is_killed_leaves_whole_transactions() {
-    let _alone = FORKS.lock();
     let folder = Folder::new();
     let store = Store::new(SqliteConfig::new(folder.file())).unwrap();
     set(&store, "before", b"value");
