@@ -188,3 +188,54 @@ fn uses_are_written_down_also_where_nobody_writes() {
         reader.query_row("SELECT count(*) FROM entry WHERE used > stored", [], |row| row.get(0)).unwrap();
     assert!((128..=200).contains(&used), "{used}");
 }
+
+#[test]
+fn a_cull_that_is_not_at_its_end_removes_nothing_of_what_comes_after_a_clear() {
+    let folder = Folder::new();
+    let (store, _hand) = store(&folder, |_| {});
+    let limited = Write { limit: Some(Limit { max_entries: 3000, cull_frequency: 2 }), ..FOR_EVER };
+    let item = |number: i32| Item { key: format!("{number}"), value: vec![7; 10], flags: Flags::RAW };
+    store.set_many(&(0..3000).map(item).collect::<Vec<_>>(), FOR_EVER).unwrap();
+    assert!(store.set("one more", b"value", Flags::RAW, limited).unwrap());
+    assert!(store.stats().unwrap().entries > 2000, "it is at its beginning: {}", store.stats().unwrap());
+    // Somebody else, who knows nothing of it.
+    let other = Store::new(SqliteConfig::new(folder.file())).unwrap();
+    other.clear(None).unwrap();
+    (0..20).for_each(|number| assert!(set_limited(&store, number, limited)));
+    assert_eq!(store.stats().unwrap().entries, 20);
+}
+
+fn set_limited(store: &Store, number: i32, write: Write) -> bool {
+    store.set(&format!("{number}"), b"value", Flags::RAW, write).unwrap()
+}
+
+#[test]
+fn large_values_in_a_store_of_many_small_ones_stay_within_the_limit() {
+    const MOST: u64 = 4 << 20;
+    let folder = Folder::new();
+    let (store, hand) = store(&folder, |config| config.max_bytes = MOST);
+    let item = |number: i32| Item { key: format!("{number}"), value: vec![7; 10], flags: Flags::RAW };
+    store.set_many(&(0..40_000).map(item).collect::<Vec<_>>(), FOR_EVER).unwrap();
+    for number in 0..20 {
+        hand.advance(Duration::from_secs(2));
+        set(&store, &format!("large{number}"), &vec![7; 500_000]);
+        let stats = store.stats().unwrap();
+        assert!(stats.bytes <= MOST, "{number}: {stats}");
+        assert!(value(&store, &format!("large{number}")).is_some());
+    }
+}
+
+#[test]
+fn what_was_just_written_stays_also_where_the_clock_was_set_back() {
+    let folder = Folder::new();
+    let (store, hand) = store(&folder, |config| config.max_bytes = 10 * ONE);
+    ten(&store, &hand);
+    // By a clock that stands still at the beginning.
+    let mut config = SqliteConfig::new(folder.file());
+    config.max_bytes = 10 * ONE;
+    let late = Store::with_clock(config, ManualClock::new().clock()).unwrap();
+    for key in ["ka", "kb", "kc"] {
+        set(&late, key, &[7; 100]);
+        assert!(value(&late, key).is_some(), "{key}");
+    }
+}

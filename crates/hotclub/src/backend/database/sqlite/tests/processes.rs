@@ -2,6 +2,7 @@
 use super::{FOR_EVER, Folder, set, value};
 use crate::backend::Backend;
 use crate::backend::database::sqlite::{Item, SqliteBackend, SqliteConfig, Store};
+use crate::clock::ManualClock;
 use crate::testing::block_on;
 use crate::{Flags, Life};
 use bytes::Bytes;
@@ -94,6 +95,40 @@ fn forks_amid_the_verbs_of_many_threads_leave_both_sides_working() {
     over.store(true, Relaxed);
     threads.into_iter().for_each(|thread| assert!(thread.join().unwrap() > 0));
     assert_eq!(backend.store().check().unwrap(), Vec::<String>::new());
+}
+
+/// What readers note of uses is under a lock of ours, beside SQLite's transactions.
+#[test]
+fn forks_amid_readers_of_entries_whose_use_is_news_leave_children_working() {
+    let folder = Folder::new();
+    let hand = ManualClock::new();
+    let store = Store::with_clock(SqliteConfig::new(folder.file()), hand.clock()).unwrap();
+    let store = Arc::new(store);
+    let keys: Vec<String> = (0..50).map(|number| format!("{number}")).collect();
+    keys.iter().for_each(|key| set(&store, key, b"value"));
+    let over = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, over, keys, hand) = (store.clone(), over.clone(), keys.clone(), hand.clone());
+            thread::spawn(move || {
+                while !over.load(Relaxed) {
+                    hand.advance(Duration::from_millis(500));
+                    assert!(store.get_many(&keys).unwrap().iter().all(Option::is_some));
+                }
+            })
+        })
+        .collect();
+    for _ in 0..40 {
+        let ended = child(|| {
+            // SAFETY: sets this process's alarm; the default action of its signal ends the process.
+            unsafe { libc::alarm(10) };
+            set(&store, "child", b"value");
+            store.get_many(&keys).unwrap().iter().all(Option::is_some)
+        });
+        assert_eq!(wait_for(ended), 0);
+    }
+    over.store(true, Relaxed);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
