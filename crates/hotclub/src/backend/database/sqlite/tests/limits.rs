@@ -201,12 +201,11 @@ fn a_cull_that_is_not_at_its_end_removes_nothing_of_what_comes_after_a_clear() {
     // Somebody else, who knows nothing of it.
     let other = Store::new(SqliteConfig::new(folder.file())).unwrap();
     other.clear(None).unwrap();
-    (0..20).for_each(|number| assert!(set_limited(&store, number, limited)));
-    assert_eq!(store.stats().unwrap().entries, 20);
-}
-
-fn set_limited(store: &Store, number: i32, write: Write) -> bool {
-    store.set(&format!("{number}"), b"value", Flags::RAW, write).unwrap()
+    (0..20).for_each(|number| set(&other, &format!("{number}"), b"value"));
+    for entries in 21..25 {
+        assert!(store.set(&format!("new{entries}"), b"value", Flags::RAW, limited).unwrap());
+        assert_eq!(store.stats().unwrap().entries, entries);
+    }
 }
 
 #[test]
