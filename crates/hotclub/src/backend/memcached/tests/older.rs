@@ -18,18 +18,23 @@ static MISUNDERSTOOD: AtomicU32 = AtomicU32::new(0);
 
 /// Stands before a real server and knows what memcached 1.5 knew: no `mg`, `ms`, `md`, `ma`, `mn`.
 fn older() -> String {
+    older_before(NODE.address().to_owned())
+}
+
+fn older_before(real: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || drop(serve(client)));
+            let real = real.clone();
+            thread::spawn(move || drop(serve(client, &real)));
         }
     });
     address
 }
 
-fn serve(mut client: TcpStream) -> io::Result<()> {
-    let real = TcpStream::connect(NODE.address())?;
+fn serve(mut client: TcpStream, real: &str) -> io::Result<()> {
+    let real = TcpStream::connect(real)?;
     let (mut asked, mut told) = (BufReader::new(client.try_clone()?), BufReader::new(real.try_clone()?));
     let mut line = String::new();
     while asked.read_line(&mut line)? > 0 {
@@ -101,6 +106,9 @@ fn an_older_server_is_spoken_to_in_its_own_words() {
     };
     assert!(!write(Condition::IfAbsent) && write(Condition::IfCas(id)) && !write(Condition::IfCas(id)));
     assert_eq!(new().delete_many(&["old-b", "old-c", "old-none"]).unwrap(), 2);
+    // A server of its own: others have entries on the shared one.
+    let cleared = MemcachedServer::start(MemcachedOptions::new());
+    let backend = self::backend(&format!("memcached://{}", older_before(cleared.address().to_owned())));
     assert!(set(&backend, "old-e", "1").unwrap());
     backend.clear(crate::backend::Scope::All).unwrap();
     assert_eq!(get(&backend, "old-e").unwrap(), None);
