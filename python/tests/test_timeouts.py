@@ -119,6 +119,8 @@ def test_the_timeout_setting_is_the_default(pair: Any, setting: Any, kept: bool)
 )
 def test_a_reassigned_default_timeout_holds(pair: Any, default: Any) -> None:
     ours, theirs = pair()
+    if default == 1 and pair.backend.early:
+        default += pair.backend.early  # or one of the two may be over before the other
     for target in (ours, theirs):
         target.default_timeout = default
     assert outcome(ours.set, ("k", 1), {}) == outcome(theirs.set, ("k", 1), {})
