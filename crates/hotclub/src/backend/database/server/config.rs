@@ -76,7 +76,10 @@ pub struct ServerConfig {
     pub encryption: Encryption,
     /// A connection that is not there after this time is an error. Default 2 s.
     pub connect_limit: Duration,
-    /// A statement that is not answered after this time is an error, and its connection is dropped. Default 5 s.
+    /// A statement that is not answered after this time is an error, and its connection is dropped. The server is told
+    /// nine tenths of it, so that it gives up first what waits for a lock, and does nothing late: PostgreSQL by
+    /// `statement_timeout`, MySQL and MariaDB by `innodb_lock_wait_timeout` (whole seconds, at least one), MariaDB also
+    /// by `max_statement_time`. Default 5 s.
     pub reply_limit: Duration,
     /// At most this many connections, in each tokio runtime of each process. Default 16.
     pub pool_size: usize,

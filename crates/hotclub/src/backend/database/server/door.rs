@@ -6,6 +6,7 @@ use super::store::Store;
 use super::verbs::Verb;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::PerProcess;
+use hotclub_net::Effect;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -48,7 +49,9 @@ pub(super) fn ask<V: Verb>(store: &Arc<Store>, verb: V) -> Result<V::Answer> {
     let config = &store.config;
     let statements = STATEMENTS.saturating_add(u32::try_from(verb.statements()).unwrap_or(u32::MAX));
     let answers = config.reply_limit.saturating_mul(statements);
-    let limit = (config.pool_limit + config.connect_limit * 2 + SLACK).saturating_add(answers);
+    let before = config.pool_limit.saturating_add(config.connect_limit.saturating_mul(2));
+    let limit = before.saturating_add(SLACK).saturating_add(answers);
+    let late = if verb.effect() == Effect::Once { ErrorKind::Ambiguous } else { ErrorKind::Timeout };
     let (done, answer) = sync_channel(1);
     let store = store.clone();
     let task = handle.spawn(async move { drop(done.send(store.ask(&verb).await)) });
@@ -58,7 +61,7 @@ pub(super) fn ask<V: Verb>(store: &Arc<Store>, verb: V) -> Result<V::Answer> {
         Err(RecvTimeoutError::Timeout) => {
             task.abort();
             let text = format!("no answer within {} s", limit.as_secs_f64());
-            Err(Error::new(ErrorKind::Timeout, text).at(scheme, name))
+            Err(Error::new(late, text).at(scheme, name))
         }
     }
 }

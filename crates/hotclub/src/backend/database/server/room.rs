@@ -9,7 +9,9 @@ use super::store::add;
 use super::table::Found;
 use super::verbs::MOST_ROWS;
 use crate::backend::Limit;
+use crate::error::ErrorKind;
 use hotclub_net::locks::Mutex;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// After this time others may have written much.
@@ -17,10 +19,15 @@ const COUNTED_ANEW: Duration = Duration::from_secs(30);
 /// So often one write removes rows whose time is over, so many at a time.
 const SWEPT: Duration = Duration::from_secs(1);
 const SWEEP: i64 = 256;
-/// So many of these steps a cull takes before it takes what is left.
-const SWEEPS: usize = 16;
+/// So many of these steps a write takes that finds the limit reached. What is left is for the next one.
+const STEPS: usize = 16;
+/// Rows that one step of a cull removes, and for how long a write begins another one.
+const CULLED: i64 = 10_000;
+const MOST_CULLING: Duration = Duration::from_secs(2);
 /// A read is noted that comes this many milliseconds after the use that is known.
 const NOTED: i64 = 60_000;
+/// The note is not worth more of the reader's time.
+const NOTING: Duration = Duration::from_millis(250);
 
 /// What is known of the rows of a table.
 #[derive(Debug, Default)]
@@ -88,7 +95,7 @@ impl Session<'_> {
         if self.count().await? < limit.max_entries {
             return Ok(());
         }
-        // One at a time: two would each remove their part.
+        // Those of other processes are told apart in the database; here it costs nothing.
         let state = self.state;
         if std::mem::replace(&mut state.room.lock().is_culling, true) {
             return Ok(());
@@ -98,28 +105,37 @@ impl Session<'_> {
     }
 
     async fn sweep_and_cull(&mut self, limit: Limit) -> Result<(), Trouble> {
-        for _ in 0..SWEEPS {
+        for _ in 0..STEPS {
             if self.sweep().await? < SWEEP {
                 break;
             }
         }
-        let rows = self.count().await?;
-        if rows >= limit.max_entries { self.cull(limit, rows).await } else { Ok(()) }
-    }
-
-    /// After a read, where there is a limit: a statement more, but once a minute for an entry.
-    pub(super) async fn note_use(&mut self, found: &[&Found]) -> Result<(), Trouble> {
-        if !self.table.is_own() || !(self.config.limit.is_some() || self.state.room.lock().is_limited) {
-            return Ok(());
-        }
-        let before = self.now.saturating_sub(NOTED);
-        let due = found.iter().filter(|found| found.used < before);
-        let keys: Vec<&str> = due.filter_map(|found| std::str::from_utf8(&found.key).ok()).collect();
-        for keys in keys.chunks(MOST_ROWS) {
-            let noted = self.ask(self.table.note_use(keys, self.now)).await;
-            unless_busy(noted.map(|answer| answer.affected))?;
+        let began = Instant::now();
+        let mut goal = None;
+        for _ in 0..STEPS {
+            if self.step(limit, &mut goal).await?.is_break() || began.elapsed() > MOST_CULLING {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// After a read, where there is a limit: a statement more, but once a minute for an entry. It is a help to those
+    /// who cull: where it cannot be noted in time, the read is none the worse.
+    pub(super) async fn note_use(&mut self, found: &[&Found]) {
+        if !self.table.is_own() || !(self.config.limit.is_some() || self.state.room.lock().is_limited) {
+            return;
+        }
+        let now = self.now();
+        let before = now.saturating_sub(NOTED);
+        let due = found.iter().filter(|found| found.used < before);
+        let keys: Vec<&str> = due.filter_map(|found| std::str::from_utf8(&found.key).ok()).collect();
+        let limit = self.config.reply_limit.min(NOTING);
+        for keys in keys.chunks(MOST_ROWS) {
+            if self.ask_within(limit, self.table.note_use(keys, now)).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn count(&mut self) -> Result<i64, Trouble> {
@@ -129,28 +145,56 @@ impl Session<'_> {
     }
 
     async fn sweep(&mut self) -> Result<i64, Trouble> {
-        let removed = self.ask(self.table.sweep(self.now, SWEEP)).await;
-        let removed = unless_busy(removed.map(|answer| answer.affected))?;
+        let removed = match self.ask(self.table.sweep(self.now(), SWEEP)).await {
+            Ok(answer) => answer.affected,
+            Err(trouble) if is_busy(&trouble) => 0,
+            Err(trouble) => return Err(trouble),
+        };
         add(&self.counts.expired, removed);
         let removed = i64::try_from(removed).unwrap_or(SWEEP);
         self.state.room.lock().change(-removed);
         Ok(removed)
     }
 
-    async fn cull(&mut self, limit: Limit, rows: i64) -> Result<(), Trouble> {
-        let victims = if limit.cull_frequency == 0 { rows } else { rows / limit.cull_frequency };
-        let removed = self.ask(self.table.cull(victims.max(0))).await;
-        let removed = unless_busy(removed.map(|answer| answer.affected))?;
+    /// A step of a cull, by one process at a time: two that each removed their part would remove too much. Whoever
+    /// comes second counts anew, and finds the goal reached; whoever finds somebody at it leaves it to them.
+    async fn step(&mut self, limit: Limit, goal: &mut Option<i64>) -> Result<ControlFlow<()>, Trouble> {
+        self.begin().await?;
+        let is_ours = self.ask(self.table.try_lock()).await?.number() == 1;
+        let done = if is_ours { self.cull(limit, goal).await } else { Ok(ControlFlow::Break(())) };
+        let (end, flow) = match done {
+            Ok(flow) => ("COMMIT", flow),
+            Err(trouble) if is_busy(&trouble) => ("ROLLBACK", ControlFlow::Break(())),
+            Err(trouble) => return Err(trouble),
+        };
+        self.say(end).await?;
+        if let Some(unlock) = self.table.unlock().filter(|_| is_ours) {
+            self.ask(unlock).await?;
+        }
+        self.holds = false;
+        Ok(flow)
+    }
+
+    async fn cull(&mut self, limit: Limit, goal: &mut Option<i64>) -> Result<ControlFlow<()>, Trouble> {
+        let rows = self.count().await?;
+        let goal = *goal.get_or_insert_with(|| match limit.cull_frequency {
+            _ if rows < limit.max_entries => rows,
+            0 => 0,
+            frequency => rows - rows / frequency,
+        });
+        let victims = (rows - goal).min(CULLED);
+        if victims <= 0 {
+            return Ok(ControlFlow::Break(()));
+        }
+        let removed = self.ask(self.table.cull(victims)).await?.affected;
         add(&self.counts.culled, removed);
-        self.state.room.lock().change(-i64::try_from(removed).unwrap_or(i64::MAX));
-        Ok(())
+        let removed = i64::try_from(removed).unwrap_or(CULLED);
+        self.state.room.lock().change(-removed);
+        Ok(if removed < CULLED { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
-/// Somebody else who removes the same rows is no hindrance.
-fn unless_busy(removed: Result<u64, Trouble>) -> Result<u64, Trouble> {
-    match removed {
-        Err(Trouble::Conflict(_)) => Ok(0),
-        other => other,
-    }
+/// Somebody else has the rows: no hindrance for a write of others.
+fn is_busy(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Conflict(_) | Trouble::Refused(ErrorKind::Timeout, _))
 }

@@ -3,7 +3,7 @@ use super::config::Vendor;
 use crate::error::{Error, ErrorKind};
 
 /// A value within a statement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Arg<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
@@ -26,7 +26,7 @@ pub(super) enum Column {
 }
 
 /// SQL with its values, and the columns of its answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Statement<'a> {
     pub(super) sql: String,
     pub(super) args: Vec<Arg<'a>>,

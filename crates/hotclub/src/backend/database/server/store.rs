@@ -3,7 +3,7 @@ use super::config::ServerConfig;
 use super::error::Trouble;
 use super::pool::{Pool, Taken};
 use super::room::Room;
-use super::session::Session;
+use super::session::{Session, TRIALS};
 use super::table::Table;
 use super::verbs::Verb;
 use crate::clock::Clock;
@@ -14,9 +14,6 @@ use hotclub_net::locks::Mutex;
 use hotclub_net::tasks::Runtimes;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-
-/// How often a verb is tried that the server gives up for the sake of others.
-const TRIALS: usize = 5;
 
 /// A table in a server.
 #[derive(Debug)]
@@ -128,24 +125,23 @@ impl Store {
             Effect::Once if !session.is_sent => Effect::Idempotent,
             effect => effect,
         };
-        let keeps = done.as_ref().err().is_none_or(Trouble::leaves_connection);
-        if keeps && !session.in_transaction {
+        if session.leaves_connection() {
             pool.put(session.taken);
         }
         done.map_err(|trouble| Failed { trouble, was_idle, effect })
     }
 
     fn session<'s>(&'s self, state: &'s State, taken: Taken) -> Session<'s> {
-        let now = i64::try_from(self.clock.deadline(self.clock.now_ms()).0).unwrap_or(i64::MAX);
         Session {
             taken,
             config: &self.config,
             table: &self.table,
             state,
             counts: &self.counts,
-            now,
-            in_transaction: false,
+            clock: &self.clock,
+            holds: false,
             is_sent: false,
+            is_spent: false,
         }
     }
 
@@ -191,7 +187,8 @@ impl Tried {
             Trouble::Lost(_) if failed.was_idle && failed.effect != Effect::Once => {
                 !mem::replace(&mut self.lost, true)
             }
-            Trouble::Conflict(_) => {
+            // Whatever was done before that statement was done.
+            Trouble::Conflict(_) if failed.effect != Effect::Once => {
                 self.conflicts += 1;
                 self.conflicts < TRIALS
             }

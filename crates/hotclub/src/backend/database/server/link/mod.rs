@@ -7,12 +7,19 @@ use super::error::{Trouble, connecting};
 use super::statement::{Answer, Statement};
 use crate::error::ErrorKind;
 use sqlx::{Connection, Executor};
+use std::time::Duration;
 use tokio::time::timeout;
 
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+
+/// For the server: nine tenths of our limit, so that it says that nothing was done before we stop listening.
+fn server_limit(reply_limit: Duration) -> Duration {
+    const MOST: Duration = Duration::from_secs(1_000_000);
+    reply_limit.min(MOST) * 9 / 10
+}
 
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 64;
@@ -36,7 +43,25 @@ impl Link {
         timeout(limit, Link::dial(config)).await.map_err(late)?
     }
 
+    /// A connection whose server gives up what we would not wait for any more: nobody's lock outlives us by much.
     async fn dial(config: &ServerConfig) -> Result<Link, Trouble> {
+        let mut link = Link::dial_plainly(config).await?;
+        let limits = match config.vendor {
+            #[cfg(feature = "postgres")]
+            Vendor::Postgres => postgres::limits(config.reply_limit),
+            #[cfg(feature = "mysql")]
+            Vendor::MySql => mysql::limits(config.reply_limit),
+            #[cfg(not(all(feature = "postgres", feature = "mysql")))]
+            _ => return Ok(link),
+        };
+        link.say(limits).await.map_err(|trouble| match trouble {
+            Trouble::Lost(text) => Trouble::Connect(ErrorKind::Unavailable, text),
+            other => other,
+        })?;
+        Ok(link)
+    }
+
+    async fn dial_plainly(config: &ServerConfig) -> Result<Link, Trouble> {
         match config.vendor {
             #[cfg(feature = "postgres")]
             Vendor::Postgres => postgres::connect(config).await.map(Link::Postgres).map_err(connecting),

@@ -2,11 +2,12 @@
 use super::super::config::ServerConfig;
 use super::super::error::Trouble;
 use super::super::statement::{Answer, Arg, Cell, Column, Row, Statement, unreadable};
-use super::PREPARED;
+use super::{PREPARED, server_limit};
 use crate::backend::database::row;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Executor, Row as _};
+use std::time::Duration;
 
 pub(super) async fn connect(config: &ServerConfig) -> Result<MySqlConnection, sqlx::Error> {
     options(config)?.connect().await
@@ -37,6 +38,18 @@ fn options(config: &ServerConfig) -> Result<MySqlConnectOptions, sqlx::Error> {
         options = options.ssl_client_cert(certificate).ssl_client_key(key);
     }
     Ok(options)
+}
+
+/// Waits for locks have this time, in whole seconds, and of MariaDB's statements everything. MySQL has a limit for
+/// reads alone, which wait for nobody.
+pub(super) fn limits(reply_limit: Duration) -> String {
+    let limit = server_limit(reply_limit);
+    let seconds = limit.as_secs().max(1);
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds} \
+         /*M!100102 , max_statement_time = {:.3} */",
+        limit.as_secs_f64().max(0.001)
+    )
 }
 
 pub(super) async fn run(

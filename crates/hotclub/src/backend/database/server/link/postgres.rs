@@ -2,7 +2,7 @@
 use super::super::config::ServerConfig;
 use super::super::error::Trouble;
 use super::super::statement::{Answer, Arg, Cell, Column, Row, Statement, unreadable};
-use super::PREPARED;
+use super::{PREPARED, server_limit};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -10,6 +10,7 @@ use sqlx::postgres::{
     PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode, PgTypeInfo,
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Encode, Executor, Postgres, Row as _, Type};
+use std::time::Duration;
 
 /// From 1970 to 2000, where PostgreSQL begins to count.
 const EPOCH_MS: i64 = 946_684_800_000;
@@ -46,6 +47,15 @@ fn options(config: &ServerConfig) -> Result<PgConnectOptions, sqlx::Error> {
         options = options.ssl_client_cert(certificate).ssl_client_key(key);
     }
     Ok(options)
+}
+
+/// A statement has this time, and so has a transaction that nobody goes on with.
+pub(super) fn limits(reply_limit: Duration) -> String {
+    let milliseconds = server_limit(reply_limit).as_millis().max(1);
+    format!(
+        "SET statement_timeout = {milliseconds}; SET idle_in_transaction_session_timeout = {}",
+        milliseconds * 2
+    )
 }
 
 pub(super) async fn run(connection: &mut PgConnection, statement: Statement<'_>) -> Result<Answer, Trouble> {

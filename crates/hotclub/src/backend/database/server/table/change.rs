@@ -1,11 +1,22 @@
 //! Changing and removing rows that are there.
 use super::{Fresh, Table};
+use crate::backend::database::layout::Layout;
+use crate::backend::database::server::config::Vendor;
 use crate::backend::database::server::statement::{Arg, Column, Statement};
 
 /// What MySQL must find in a value to count in the database: `\z` is the end of the text in both of its engines.
 const FEW_DIGITS: &str = r"^-?[0-9]{1,17}\z";
 /// What MySQL counts in the database: both numbers below this, so that no sum leaves 64 bits.
 const MOST_DELTA: i128 = 1_000_000_000_000_000_000;
+
+/// A part of the table, in the order of its keys.
+#[derive(Debug, Default)]
+pub(in super::super) struct Part<'a> {
+    /// The first key of it; nothing: that of the table.
+    pub(in super::super) from: Option<&'a str>,
+    /// The first one behind it; nothing: there is none.
+    pub(in super::super) to: Option<&'a str>,
+}
 
 impl Table {
     /// Writes over a live row; with `cas` only if it still has this token.
@@ -48,6 +59,29 @@ impl Table {
         let Some(cas) = cas else { return };
         let column = if self.is_own() { "cas" } else { "xmin::text::bigint" };
         statement.text(" AND ").text(column).text(" = ").arg(Arg::Int(cas));
+    }
+
+    /// Removes rows whether they are live or not, since another clock than the caller's may say that they are. Tells
+    /// for each whether it was live, where the vendor can.
+    pub(in super::super) fn remove<'a>(&self, keys: &[&'a str], now: i64) -> Option<Statement<'a>> {
+        if !self.is_postgres() {
+            return None;
+        }
+        let mut statement = self.statement("DELETE FROM ");
+        statement.text(&self.quoted);
+        self.where_keys(&mut statement, keys);
+        statement.text(" RETURNING (CASE WHEN ").text(self.ends).text(" > ").arg(self.time(now));
+        statement.text(" THEN 1 ELSE 0 END)::bigint").giving(&[Column::Int]);
+        Some(statement)
+    }
+
+    /// Removes rows that are over by the caller's clock.
+    pub(in super::super) fn remove_over<'a>(&self, keys: &[&'a str], now: i64) -> Statement<'a> {
+        let mut statement = self.statement("DELETE FROM ");
+        statement.text(&self.quoted);
+        self.where_keys(&mut statement, keys);
+        statement.text(" AND ").text(self.ends).text(" <= ").arg(self.time(now));
+        statement
     }
 
     /// Removes live rows; with `cas` only if they still have this token.
@@ -144,19 +178,48 @@ impl Table {
         Some(statement)
     }
 
-    /// Removes all rows, or those whose keys begin with this; [`pattern`] makes it.
-    pub(in super::super) fn clear<'a>(&self, pattern: Option<&'a str>) -> Statement<'a> {
+    /// Removes the rows of a part, or those of them whose keys begin with this; [`pattern`] makes it.
+    pub(in super::super) fn clear<'a>(&self, part: &Part<'a>, pattern: Option<&'a str>) -> Statement<'a> {
         let mut statement = self.statement("DELETE FROM ");
         statement.text(&self.quoted);
-        let Some(pattern) = pattern else { return statement };
+        self.where_part(&mut statement, part, pattern);
+        statement
+    }
+
+    /// The key behind so many rows of a part, where the next one begins. No rows: the part has no more than that.
+    pub(in super::super) fn behind<'a>(
+        &self,
+        part: &Part<'a>,
+        pattern: Option<&'a str>,
+        rows: i64,
+    ) -> Statement<'a> {
+        let mut statement = self.statement("SELECT ");
+        let bytes = match (self.vendor, self.layout) {
+            (Vendor::Postgres, _) => format!("convert_to({}, 'UTF8')", self.key),
+            (Vendor::MySql, Layout::Own) => self.key.to_owned(),
+            (Vendor::MySql, Layout::Django) => self.bytes_of_key(),
+        };
+        statement.text(&bytes).text(" FROM ").text(&self.quoted).giving(&[Column::Bytes]);
+        self.where_part(&mut statement, part, pattern);
+        statement.text(" ORDER BY ").text(self.key).text(" LIMIT 1 OFFSET ").arg(Arg::Int(rows));
+        statement
+    }
+
+    fn where_part<'a>(&self, statement: &mut Statement<'a>, part: &Part<'a>, pattern: Option<&'a str>) {
+        let mut word = " WHERE ";
+        for (compared, key) in [(" >= ", part.from), (" < ", part.to)] {
+            let Some(key) = key else { continue };
+            statement.text(word).text(self.key).text(compared).arg(self.named(key));
+            word = " AND ";
+        }
+        let Some(pattern) = pattern else { return };
         if self.compares_by_language() {
-            statement.text(" WHERE ").text(&self.bytes_of_key()).text(" LIKE CAST(");
+            statement.text(word).text(&self.bytes_of_key()).text(" LIKE CAST(");
             statement.arg(Arg::Text(pattern)).text(" AS BINARY)");
         } else {
-            statement.text(" WHERE ").text(self.key).text(" LIKE ").arg(self.named(pattern));
+            statement.text(word).text(self.key).text(" LIKE ").arg(self.named(pattern));
         }
         statement.text(" ESCAPE '!'");
-        statement
     }
 }
 

@@ -15,7 +15,7 @@ mod room;
 mod schema;
 mod write;
 
-pub(super) use change::pattern;
+pub(super) use change::{Part, pattern};
 pub(super) use write::Fresh;
 
 /// A table of one vendor in one layout.

@@ -2,6 +2,11 @@
 use super::Table;
 use crate::backend::database::server::statement::{Arg, Column, Statement};
 
+/// Half of the number of PostgreSQL's advisory lock; the other half is the table's.
+const LOCK: i64 = 0x0068_6f74;
+/// A name of at most 64 letters, of this database and table.
+const LOCK_OF_MYSQL: &str = "CONCAT('hotclub:', MD5(CONCAT(DATABASE(), '.', ";
+
 impl Table {
     /// How many rows there are.
     pub(in super::super) fn rows(&self) -> Statement<'static> {
@@ -39,6 +44,33 @@ impl Table {
         statement.text(" ORDER BY ").text(if self.is_own() { "used" } else { self.ends });
         self.end_removal(&mut statement, most);
         statement
+    }
+
+    /// 1 if nobody else culls this table, who then has to wait: PostgreSQL until the end of the transaction, MySQL until
+    /// [`Table::unlock`] or the end of the connection.
+    pub(in super::super) fn try_lock(&self) -> Statement<'_> {
+        let mut statement = self.statement("SELECT ");
+        if self.is_postgres() {
+            let text = format!("pg_try_advisory_xact_lock({LOCK} * 4294967296 + to_regclass(");
+            statement.text("CASE WHEN ").text(&text).arg(Arg::Text(&self.quoted));
+            statement.text(")::oid::bigint) THEN 1 ELSE 0 END::bigint");
+        } else {
+            statement.text("CAST(GET_LOCK(").text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name));
+            statement.text("))), 0) AS SIGNED)");
+        }
+        statement.giving(&[Column::Int]);
+        statement
+    }
+
+    /// Where the end of a transaction is not enough.
+    pub(in super::super) fn unlock(&self) -> Option<Statement<'_>> {
+        if self.is_postgres() {
+            return None;
+        }
+        let mut statement = self.statement("SELECT CAST(RELEASE_LOCK(");
+        statement.text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name)).text(")))) AS SIGNED)");
+        statement.giving(&[Column::Int]);
+        Some(statement)
     }
 
     /// MySQL removes a number of rows, PostgreSQL those of a list.

@@ -130,3 +130,125 @@ fn what_is_over_is_swept_away_by_writes() {
         }
     }
 }
+
+#[test]
+fn caches_that_cull_at_once_do_not_remove_each_their_part() {
+    for server in Shared::all("caches_that_cull_at_once_do_not_remove_each_their_part") {
+        for layout in ["own", "django"] {
+            let table = plain_table();
+            // Each has a state of its own, as processes have.
+            let backends: Vec<_> =
+                (0..6).map(|_| limited(server, layout, "max_entries=300", &table).0).collect();
+            let most: Vec<String> = (0..290).map(|number| format!("first{number}")).collect();
+            let item = |key| crate::backend::Item { key, value: Bytes::from_static(b"x"), flags: Flags::RAW };
+            let items: Vec<_> = most.iter().map(|key| item(key.as_str())).collect();
+            backends[0].set_many(&items, &never()).unwrap();
+            let fewest = std::thread::scope(|scope| {
+                let writers: Vec<_> = backends
+                    .iter()
+                    .enumerate()
+                    .map(|(writer, backend)| {
+                        scope.spawn(move || {
+                            for number in 0..200 {
+                                set(backend, &format!("{writer}-{number}"), "1").unwrap();
+                            }
+                        })
+                    })
+                    .collect();
+                let mut fewest = i64::MAX;
+                while writers.iter().any(|writer| !writer.is_finished()) {
+                    fewest = fewest.min(backends[0].stats().unwrap().entries as i64);
+                }
+                fewest
+            });
+            assert!((200..300).contains(&fewest), "{layout}: {fewest} of 300 rows were left");
+            let culled: u64 = backends.iter().map(|backend| backend.stats().unwrap().culled).sum();
+            assert_eq!(culled as i64, 290 + 1200 - rows(server, &table), "{layout}");
+        }
+    }
+}
+
+#[test]
+fn a_deletion_counts_on_every_clock() {
+    for server in Shared::all("a_deletion_counts_on_every_clock") {
+        for layout in ["own", "django"] {
+            let table = plain_table();
+            let (behind, _) = limited(server, layout, "", &table);
+            let (ahead, hand) = limited(server, layout, "", &table);
+            hand.advance(Duration::from_secs(60));
+            let short = SetOptions::new(Life::For(Duration::from_secs(30)));
+            let write = || {
+                for key in ["deleted", "many", "touched", "set", "read"] {
+                    behind.set(key, Bytes::from_static(b"old"), &short).unwrap();
+                    assert_eq!(get(&ahead, key).unwrap(), None);
+                }
+            };
+            write();
+            assert!(!ahead.delete("deleted").unwrap(), "nothing that it could see");
+            assert_eq!(ahead.delete_many(&["many", "missing"]).unwrap(), 0);
+            assert!(!ahead.touch("touched", Life::Gone).unwrap());
+            assert!(ahead.set("set", Bytes::from_static(b"x"), &SetOptions::new(Life::Gone)).unwrap());
+            let read = GetOptions { touch: Some(Life::Gone), ..GetOptions::default() };
+            assert!(ahead.get("read", &read).unwrap().is_none());
+            for key in ["deleted", "many", "touched", "set", "read"] {
+                assert_eq!(get(&behind, key).unwrap(), None, "{layout} {key}");
+            }
+            assert_eq!(rows(server, &table), 0, "{layout}");
+            write();
+            assert_eq!(behind.delete_many(&["deleted", "many", "missing", "many"]).unwrap(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_large_table_is_cleared_in_steps() {
+    for server in Shared::all("a_large_table_is_cleared_in_steps") {
+        for layout in ["own", "django"] {
+            let table = plain_table();
+            let (backend, _) = limited(server, layout, "", &table);
+            let names: Vec<String> = (0..22_000)
+                .map(|number| format!("{}{number}", if number % 11 == 0 { "stays:" } else { "gone_%:" }))
+                .collect();
+            let item = |key| crate::backend::Item { key, value: Bytes::from_static(b"x"), flags: Flags::RAW };
+            let items: Vec<_> = names.iter().map(|name| item(name.as_str())).collect();
+            backend.set_many(&items, &never()).unwrap();
+            set(&backend, "goneX%:", "stays").unwrap();
+            backend.clear(crate::backend::Scope::Prefix("gone_%:")).unwrap();
+            assert_eq!(rows(server, &table), 2001, "{layout}");
+            backend.set_many(&items, &never()).unwrap();
+            backend.clear(crate::backend::Scope::All).unwrap();
+            assert_eq!(rows(server, &table), 0, "{layout}");
+        }
+    }
+}
+
+#[test]
+fn a_use_that_cannot_be_noted_costs_a_read_little() {
+    for server in Shared::all("a_use_that_cannot_be_noted_costs_a_read_little") {
+        let table = plain_table();
+        let (backend, hand) = limited(server, "own", "max_entries=9", &table);
+        set(&backend, "key", "1").unwrap();
+        hand.advance(Duration::from_secs(120));
+        std::thread::scope(|scope| {
+            let name = &table;
+            let hold = match server {
+                Shared::Postgres => "SELECT pg_sleep(3)",
+                Shared::MariaDb => "SELECT SLEEP(3)",
+            };
+            let hold = format!("BEGIN; SELECT 1 FROM \"{name}\" FOR UPDATE; {hold}; COMMIT");
+            let holder = scope.spawn(move || server.sql(&hold));
+            let began = Instant::now();
+            let mut slowest = Duration::ZERO;
+            while !holder.is_finished() {
+                let read = Instant::now();
+                assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"));
+                slowest = slowest.max(read.elapsed());
+                hand.advance(Duration::from_secs(120));
+            }
+            assert!(
+                began.elapsed() > Duration::from_secs(2) && slowest < Duration::from_secs(2),
+                "{slowest:?}"
+            );
+        });
+    }
+}

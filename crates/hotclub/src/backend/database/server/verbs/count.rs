@@ -36,7 +36,7 @@ impl Verb for Count {
 
     async fn run(&self, session: &mut Session<'_>) -> std::result::Result<i128, Trouble> {
         let delta = self.delta.to_string();
-        if let Some(count) = session.table.count(&self.key, &delta, session.now, token()) {
+        if let Some(count) = session.table.count(&self.key, &delta, session.now(), token()) {
             let answer = session.ask_once(count).await?;
             if let Some(sum) = self.sum(&answer) {
                 return Ok(sum);
@@ -72,7 +72,7 @@ impl Count {
 
     /// Anything else, one caller at a time.
     async fn under_lock(&self, session: &mut Session<'_>) -> std::result::Result<i128, Trouble> {
-        let (table, now, key) = (session.table, session.now, self.key.as_str());
+        let (table, now, key) = (session.table, session.now(), self.key.as_str());
         let answer = session.ask(table.read(&[key], now, true)).await?;
         let Some(row) = answer.rows.into_iter().next() else {
             return Err(Error::new(ErrorKind::KeyNotFound, format!("'{key}'")).into());
@@ -81,7 +81,7 @@ impl Count {
         let sum = integer::add(&found.value, self.delta)?;
         let digits = integer::encode(sum);
         let row = Fresh { key, value: table.write_value(&digits)?, flags: found.flags, cas: token() };
-        session.ask(table.exchange(&row, now)).await?;
+        session.ask(table.exchange(&row, session.now())).await?;
         Ok(sum)
     }
 }

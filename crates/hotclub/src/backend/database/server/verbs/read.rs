@@ -60,7 +60,7 @@ impl Verb for Read {
             add(&session.counts.hits, hits);
             add(&session.counts.misses, entries.len() as u64 - hits);
             let found: Vec<&Found> = found.values().collect();
-            session.note_use(&found).await?;
+            session.note_use(&found).await;
         }
         Ok(entries)
     }
@@ -68,19 +68,27 @@ impl Verb for Read {
 
 impl Read {
     async fn chunk(&self, session: &mut Session<'_>, keys: &[&str]) -> std::result::Result<Answer, Trouble> {
-        let (table, now) = (session.table, session.now);
+        let (table, now) = (session.table, session.now());
         let Some(life) = self.options.touch else { return session.ask(table.read(keys, now, false)).await };
         let end = session.end(life);
         if let Some(both) = table.read_and_touch(keys, end, now) {
-            return session.ask(both).await;
+            let answer = session.ask(both).await?;
+            if end.is_none() {
+                session.removed(answer.rows.len() as u64, 0);
+                session.remove_over(keys, now).await?;
+            }
+            return Ok(answer);
         }
         session.begin().await?;
         let answer = session.ask(table.read(keys, now, true)).await?;
-        let touched = match end {
-            Some(end) => table.touch(keys, end, now),
-            None => table.delete(keys, now, None),
-        };
-        session.ask(touched).await?;
+        match end {
+            Some(end) => {
+                session.ask(table.touch(keys, end, now)).await?;
+            }
+            None => {
+                session.remove(keys).await?;
+            }
+        }
         session.commit().await?;
         Ok(answer)
     }
@@ -120,7 +128,7 @@ impl Verb for Touch {
     }
 
     async fn run(&self, session: &mut Session<'_>) -> std::result::Result<bool, Trouble> {
-        let (table, now, keys) = (session.table, session.now, [self.key.as_str()]);
+        let (table, now, keys) = (session.table, session.now(), [self.key.as_str()]);
         let Some(end) = session.end(self.life) else { return Ok(session.remove(&keys).await? > 0) };
         Ok(session.ask(table.touch(&keys, end, now)).await?.affected > 0)
     }
@@ -135,7 +143,7 @@ impl Session<'_> {
             Life::For(time) => {
                 // A life of less than the smallest step is a step.
                 let milliseconds = u64::try_from(time.as_millis().max(1)).unwrap_or(u64::MAX);
-                Some(self.table.end(milliseconds.saturating_add(self.now.max(0) as u64)))
+                Some(self.table.end(milliseconds.saturating_add(self.now().max(0) as u64)))
             }
         }
     }

@@ -2,10 +2,14 @@
 use super::{MOST_ROWS, Verb, check_keys};
 use crate::backend::database::server::error::Trouble;
 use crate::backend::database::server::session::Session;
+use crate::backend::database::server::statement::Cell;
 use crate::backend::database::server::store::add;
-use crate::backend::database::server::table::{Table, pattern};
+use crate::backend::database::server::table::{Part, Table, pattern};
 use crate::error::Result;
 use hotclub_net::Effect;
+
+/// Rows that one statement of a `clear` removes.
+const CLEARED: i64 = 10_000;
 
 /// Removes entries by key; how many were live.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ impl Verb for Remove {
     }
 
     fn statements(&self) -> usize {
-        self.keys.len().div_ceil(MOST_ROWS)
+        2 * self.keys.len().div_ceil(MOST_ROWS)
     }
 
     fn check(&self, table: &Table) -> Result<()> {
@@ -44,17 +48,34 @@ impl Verb for Remove {
 }
 
 impl Session<'_> {
-    /// Removes live entries in one statement; how many there were.
+    /// Removes entries, also those that are over, by which of the clocks ever; how many live ones there were.
     pub(super) async fn remove(&mut self, keys: &[&str]) -> std::result::Result<u64, Trouble> {
-        let removed = self.ask(self.table.delete(keys, self.now, None)).await?.affected;
-        self.removed(removed);
-        Ok(removed)
+        let (table, now) = (self.table, self.now());
+        if let Some(remove) = table.remove(keys, now) {
+            let removed = self.ask(remove).await?.rows;
+            let live = removed.iter().filter(|row| row.first() == Some(&Cell::Int(1))).count() as u64;
+            self.removed(live, removed.len() as u64 - live);
+            return Ok(live);
+        }
+        let live = self.ask(table.delete(keys, now, None)).await?.affected;
+        self.removed(live, 0);
+        if live < keys.len() as u64 {
+            self.remove_over(keys, now).await?;
+        }
+        Ok(live)
     }
 
-    /// So many entries were removed by key.
-    pub(super) fn removed(&mut self, number: u64) {
-        add(&self.counts.deleted, number);
-        self.state.room.lock().change(-i64::try_from(number).unwrap_or(i64::MAX));
+    /// Removes those that were over at this time.
+    pub(super) async fn remove_over(&mut self, keys: &[&str], now: i64) -> std::result::Result<(), Trouble> {
+        let over = self.ask(self.table.remove_over(keys, now)).await?.affected;
+        self.removed(0, over);
+        Ok(())
+    }
+
+    /// So many entries were removed by key, and so many that were over.
+    pub(super) fn removed(&mut self, live: u64, over: u64) {
+        add(&self.counts.deleted, live);
+        self.state.room.lock().change(-i64::try_from(live + over).unwrap_or(i64::MAX));
     }
 }
 
@@ -76,18 +97,36 @@ impl Verb for Clear {
     }
 
     fn statements(&self) -> usize {
-        0
+        // Each of them has its limit; how many there are depends on the table.
+        2000
     }
 
     fn check(&self, _table: &Table) -> Result<()> {
         Ok(())
     }
 
+    /// In steps, through the keys in their order: all rows of a large table would take one statement too long. What
+    /// was there when it began is gone at the end.
     async fn run(&self, session: &mut Session<'_>) -> std::result::Result<(), Trouble> {
         let pattern = self.prefix.as_deref().map(pattern);
-        let removed = session.ask(session.table.clear(pattern.as_deref())).await?.affected;
-        session.removed(removed);
-        session.state.room.lock().forget();
-        Ok(())
+        let (table, pattern) = (session.table, pattern.as_deref());
+        let mut from: Option<String> = None;
+        loop {
+            let part = Part { from: from.as_deref(), to: None };
+            let behind = session.ask(table.behind(&part, pattern, CLEARED)).await?;
+            let next = match behind.rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+                // A key that is no text was not written by us: it goes with the rest.
+                Some(Cell::Bytes(key)) => String::from_utf8(key).ok(),
+                _ => None,
+            };
+            let part = Part { to: next.as_deref(), ..part };
+            let removed = session.ask(table.clear(&part, pattern)).await?.affected;
+            session.removed(removed, 0);
+            if next.is_none() {
+                session.state.room.lock().forget();
+                return Ok(());
+            }
+            from = next;
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::backend::database::server::table::{Fresh, Table};
 use crate::backend::{Condition, SetOptions};
 use crate::entry::Flags;
 use crate::error::{Error, Result};
+use crate::timeout::Life;
 use bytes::Bytes;
 use hotclub_net::Effect;
 use std::collections::BTreeMap;
@@ -64,14 +65,14 @@ impl Verb for Write {
         if self.items.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(end) = session.end(self.options.life) else { return self.no_life(session).await };
+        let Some(_) = session.end(self.options.life) else { return self.no_life(session).await };
         session.make_room(self.options.limit).await?;
         if self.options.condition == Condition::Always {
-            return self.all(session, end).await;
+            return self.all(session).await;
         }
         let mut written = Vec::with_capacity(self.items.len());
         for item in &self.items {
-            written.push(self.one(session, item, end).await?);
+            written.push(self.one(session, item).await?);
         }
         Ok(written)
     }
@@ -85,7 +86,7 @@ impl Write {
 
     /// Without a condition: some hundred rows in a statement, each key once, all in the same order, so that writers of
     /// the same keys wait for each other instead of both holding what the other one needs.
-    async fn all(&self, session: &mut Session<'_>, end: i64) -> std::result::Result<Vec<bool>, Trouble> {
+    async fn all(&self, session: &mut Session<'_>) -> std::result::Result<Vec<bool>, Trouble> {
         let last: BTreeMap<&str, &Put> = self.items.iter().map(|item| (item.key.as_str(), item)).collect();
         let mut rows = Vec::with_capacity(last.len().min(MOST_ROWS));
         let most = MOST_BYTES.min(session.state.most_packet.load(Ordering::Relaxed) / 2);
@@ -93,33 +94,30 @@ impl Write {
         for item in last.into_values() {
             let row = self.row(item, session.table)?;
             if rows.len() == MOST_ROWS || (bytes + row.value.len() > most && !rows.is_empty()) {
-                session.write(&rows, end, false).await?;
+                session.write(&rows, self.options.life, false).await?;
                 rows.clear();
                 bytes = 0;
             }
             bytes += row.value.len();
             rows.push(row);
         }
-        session.write(&rows, end, false).await?;
+        session.write(&rows, self.options.life, false).await?;
         Ok(vec![true; self.items.len()])
     }
 
-    async fn one(
-        &self,
-        session: &mut Session<'_>,
-        item: &Put,
-        end: i64,
-    ) -> std::result::Result<bool, Trouble> {
+    async fn one(&self, session: &mut Session<'_>, item: &Put) -> std::result::Result<bool, Trouble> {
         let row = self.row(item, session.table)?;
         let cas = match self.options.condition {
-            Condition::IfAbsent => return Ok(session.write(&[row], end, true).await? > 0),
+            Condition::IfAbsent => return Ok(session.write(&[row], self.options.life, true).await? > 0),
             Condition::IfCas(cas) => match i64::try_from(cas) {
                 Ok(cas) => Some(cas),
                 Err(_) => return Ok(false),
             },
             Condition::IfPresent | Condition::Always => None,
         };
-        let replaced = session.ask_once(session.table.replace(&row, end, session.now, cas)).await?.affected;
+        let Some(end) = session.end(self.options.life) else { return Ok(false) };
+        let replace = session.table.replace(&row, end, session.now(), cas);
+        let replaced = session.ask_once(replace).await?.affected;
         add(&session.counts.sets, replaced);
         Ok(replaced > 0)
     }
@@ -128,7 +126,7 @@ impl Write {
     async fn no_life(&self, session: &mut Session<'_>) -> std::result::Result<Vec<bool>, Trouble> {
         let mut written = Vec::with_capacity(self.items.len());
         for item in &self.items {
-            let (keys, now, table) = ([item.key.as_str()], session.now, session.table);
+            let (keys, now, table) = ([item.key.as_str()], session.now(), session.table);
             written.push(match self.options.condition {
                 Condition::Always => {
                     session.remove(&keys).await?;
@@ -139,7 +137,7 @@ impl Write {
                 Condition::IfCas(cas) => {
                     let cas = i64::try_from(cas).unwrap_or(-1);
                     let removed = session.ask_once(table.delete(&keys, now, Some(cas))).await?.affected;
-                    session.removed(removed);
+                    session.removed(removed, 0);
                     removed > 0
                 }
             });
@@ -153,10 +151,11 @@ impl Session<'_> {
     async fn write(
         &mut self,
         rows: &[Fresh<'_>],
-        end: i64,
+        life: Life,
         add_only: bool,
     ) -> std::result::Result<u64, Trouble> {
-        let answer = self.ask_once(self.table.write(rows, end, self.now, add_only)).await?;
+        let Some(end) = self.end(life) else { return Ok(0) };
+        let answer = self.ask_once(self.table.write(rows, end, self.now(), add_only)).await?;
         let wrote = self.table.wrote(&answer, rows.len(), add_only);
         add(&self.counts.sets, wrote.written);
         self.state.room.lock().change(i64::try_from(wrote.new).unwrap_or(0));
