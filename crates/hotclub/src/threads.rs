@@ -9,10 +9,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// More would only wait for the same disk.
 const THREADS: usize = 4;
+/// But where a job has waited for so long, those four may be waiting for a lock that somebody keeps: others are not to
+/// wait for it too. So many threads, at most.
+const STUCK: Duration = Duration::from_millis(100);
+const MOST_THREADS: usize = 32;
 /// A thread that has nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -27,9 +31,16 @@ struct Threads {
 
 #[derive(Default)]
 struct Jobs {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<(Instant, Job)>,
     threads: usize,
     idle: usize,
+}
+
+impl Jobs {
+    fn most_threads(&self) -> usize {
+        let is_stuck = self.waiting.front().is_some_and(|(since, _)| since.elapsed() > STUCK);
+        if is_stuck { MOST_THREADS } else { THREADS }
+    }
 }
 
 static THREADS_OF_PROCESS: PerProcess<Arc<Threads>> = PerProcess::new();
@@ -39,8 +50,8 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
     crate::fork::watch();
     let threads = THREADS_OF_PROCESS.get_or(Arc::default);
     let mut jobs = threads.jobs.lock();
-    jobs.waiting.push_back(Box::new(job));
-    if jobs.idle >= jobs.waiting.len() || jobs.threads >= THREADS {
+    jobs.waiting.push_back((Instant::now(), Box::new(job)));
+    if jobs.idle >= jobs.waiting.len() || jobs.threads >= jobs.most_threads() {
         drop(jobs);
         threads.more.notify_one();
         return;
@@ -53,9 +64,10 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
         let job = {
             let mut jobs = threads.jobs.lock();
             jobs.threads -= 1;
-            jobs.waiting.pop_front()
+            // Where others are at work, they will do it.
+            if jobs.threads == 0 { jobs.waiting.pop_front() } else { None }
         };
-        if let Some(job) = job {
+        if let Some((_, job)) = job {
             job();
         }
     }
@@ -65,7 +77,7 @@ impl Threads {
     fn work(&self) {
         let mut jobs = self.jobs.lock();
         loop {
-            while let Some(job) = jobs.waiting.pop_front() {
+            while let Some((_, job)) = jobs.waiting.pop_front() {
                 drop(jobs);
                 // Whoever waits for it hears that nothing came.
                 drop(catch_unwind(AssertUnwindSafe(job)));
@@ -159,7 +171,28 @@ mod tests {
             (0..200).map(|_| results.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
         all.sort_unstable();
         assert_eq!(all, (0..200).collect::<Vec<_>>());
-        assert!(most.1.load(SeqCst) <= THREADS);
+        assert!(most.1.load(SeqCst) <= MOST_THREADS);
+    }
+
+    #[test]
+    fn jobs_that_wait_for_a_lock_do_not_hold_up_the_others_for_long() {
+        let (release, locked) = mpsc::channel::<()>();
+        let locked = Arc::new(std::sync::Mutex::new(locked));
+        for _ in 0..THREADS {
+            let locked = locked.clone();
+            run(move || assert!(locked.lock().unwrap().recv_timeout(Duration::from_secs(20)).is_err()));
+        }
+        let (done, results) = mpsc::channel();
+        let began = Instant::now();
+        let others = || {
+            let done = done.clone();
+            run(move || done.send(()).unwrap());
+            results.recv_timeout(STUCK / 4)
+        };
+        while others().is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "all are held up");
+        }
+        drop(release);
     }
 
     #[test]

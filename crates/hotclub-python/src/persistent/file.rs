@@ -1,9 +1,10 @@
 //! Files for Django: pickles, as its own class has them.
 use super::PersistentCache;
-use super::store::{Item, Kept, Persistent, Write};
+use super::store::{Added, Item, Kept, Persistent, Write};
 use crate::cache::Cache;
 use crate::remote::pickled;
 use hotclub::backend::file::{self, FileConfig, Found, Problem, Store};
+use hotclub::codec::pickle;
 use hotclub::{Error, Flags, Life, Result, Stats};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -54,6 +55,30 @@ fn kept(found: Found) -> Kept {
 
 fn write(write: Write) -> file::Write {
     file::Write { life: write.life, condition: write.condition, limit: write.limit }
+}
+
+/// Why a value was not added to.
+enum Stays {
+    Other,
+    Failed(Problem),
+}
+
+impl From<Problem> for Stays {
+    fn from(problem: Problem) -> Self {
+        Stays::Failed(problem)
+    }
+}
+
+/// What a pickle holds that is nothing but such a number.
+fn whole_number(pickled: &[u8]) -> Option<i64> {
+    const LONGEST: usize = 16;
+    if pickled.len() > LONGEST {
+        return None;
+    }
+    match pickle::value_from_slice(pickled) {
+        Ok(pickle::Value::Int(number)) => i64::try_from(number).ok(),
+        _ => None,
+    }
 }
 
 impl Persistent for Store {
@@ -115,6 +140,22 @@ impl Persistent for Store {
         let expiry = read.deadline.map(f64::from_bits);
         let found = Found { value: read.value.clone(), expiry, cas: read.cas.unwrap_or(0) };
         Store::replace(self, key, &found, value).map_err(told("incr"))
+    }
+
+    fn add(&self, key: &str, delta: i64) -> Result<Added> {
+        let mut sum = None;
+        let changed = self.change(key, |stored| {
+            let added =
+                whole_number(&stored).and_then(|number| number.checked_add(delta)).ok_or(Stays::Other)?;
+            sum = Some(added);
+            pickle::to_vec(&added).map_err(|_| Stays::Other)
+        });
+        match (changed, sum) {
+            (Ok(Some(())), Some(sum)) => Ok(Added::Sum(sum)),
+            (Ok(_), _) => Ok(Added::Missing),
+            (Err(Stays::Other), _) => Ok(Added::Other),
+            (Err(Stays::Failed(problem)), _) => Err(told("incr")(problem)),
+        }
     }
 
     fn clear(&self) -> Result<()> {

@@ -61,10 +61,8 @@ pub(crate) trait Persistent: Any + Send + Sync {
     fn delete_many(&self, keys: &[String]) -> Result<u64>;
     /// Writes over what was read, with its deadline; false if something else is there now.
     fn replace(&self, key: &str, read: &Kept, value: &[u8], flags: Flags) -> Result<bool>;
-    /// Adds in one step, where the store can.
-    fn add(&self, _key: &str, _delta: i64) -> Result<Added> {
-        Ok(Added::Other)
-    }
+    /// Adds to a whole number in one step.
+    fn add(&self, key: &str, delta: i64) -> Result<Added>;
     fn clear(&self) -> Result<()>;
     fn stats(&self) -> Result<Stats>;
     /// Others wrote the same entry again and again.

@@ -89,7 +89,8 @@ impl<'py> Call<'_, 'py> {
         self.carry(door, move |store| store.has(&full), |py, _, is_there| truth(py, is_there))
     }
 
-    /// Python adds: whatever can be added is. What was read is written over only if it is still there.
+    /// Whole numbers the store adds; whatever else can be added Python does, and what was read is written over only if
+    /// it is still there.
     pub(super) fn incr(&self, door: Door, key: &Bound<'py, PyAny>, delta: &Given<'py>) -> Object<'py> {
         let full = self.key(key)?;
         let (py, store) = (self.py(), self.store.clone());
@@ -98,19 +99,13 @@ impl<'py> Call<'_, 'py> {
             Given::Nothing => 1_i32.into_py_any(py)?,
         };
         let named = key.clone().unbind();
-        let work =
-            move |py: Python<'_>| add_until_it_holds(py, &store, &full, named.bind(py), delta.bind(py));
+        let adding = Adding { whole: whole(delta.bind(py)), store, full, named, delta };
         match door {
-            Door::Blocking => work(py).map(|sum| sum.into_bound(py)),
-            Door::Loop => {
-                let later = move || -> Finish {
-                    // An interpreter that is about to end has nobody who waits.
-                    let ended = || Err(PyRuntimeError::new_err("the interpreter ends"));
-                    let done = Python::try_attach(work).unwrap_or_else(ended);
-                    Box::new(move |_| done)
-                };
-                bell::later(py, later, threads::run)
+            Door::Blocking => {
+                let added = adding.whole.map(|whole| py.detach(|| adding.store.add(&adding.full, whole)));
+                adding.come_to(py, added.unwrap_or(Ok(Added::Other))).map(|sum| sum.into_bound(py))
             }
+            Door::Loop => bell::later(py, move || adding.later(), threads::run),
         }
     }
 
@@ -180,33 +175,57 @@ fn not_found(py: Python<'_>, named: &Bound<'_, PyAny>) -> PyResult<PyErr> {
 /// Somebody who writes the same key again and again is not waited for longer.
 const TRIALS: usize = 1000;
 
-fn add_until_it_holds(
-    py: Python<'_>,
-    store: &Arc<dyn Persistent>,
-    full: &str,
-    named: &Bound<'_, PyAny>,
-    delta: &Bound<'_, PyAny>,
-) -> PyResult<Py<PyAny>> {
-    let told = |error: hotclub::Error| exception(py, &error, store.name());
-    if let Ok(whole) = delta.cast_exact::<PyInt>()
-        && let Ok(whole) = whole.extract::<i64>()
-    {
-        match py.detach(|| store.add(full, whole)).map_err(told)? {
-            Added::Sum(sum) => return sum.into_py_any(py),
-            Added::Missing => return Err(not_found(py, named)?),
-            Added::Other => {}
+/// The number, if a store may add it by itself.
+fn whole(delta: &Bound<'_, PyAny>) -> Option<i64> {
+    delta.cast_exact::<PyInt>().ok()?.extract().ok()
+}
+
+/// An `incr` on its way.
+struct Adding {
+    store: Arc<dyn Persistent>,
+    full: String,
+    /// The key as it was given.
+    named: Py<PyAny>,
+    delta: Py<PyAny>,
+    whole: Option<i64>,
+}
+
+impl Adding {
+    /// In a thread: Python is asked for nothing that the store can add by itself.
+    fn later(self) -> Finish {
+        let added = self.whole.map_or(Ok(Added::Other), |whole| self.store.add(&self.full, whole));
+        if !matches!(added, Ok(Added::Other)) {
+            return Box::new(move |py| self.come_to(py, added));
+        }
+        // An interpreter that is about to end has nobody who waits.
+        let ended = || Err(PyRuntimeError::new_err("the interpreter ends"));
+        let done = Python::try_attach(|py| self.come_to(py, added)).unwrap_or_else(ended);
+        Box::new(move |_| done)
+    }
+
+    fn come_to(&self, py: Python<'_>, added: hotclub::Result<Added>) -> PyResult<Py<PyAny>> {
+        match added.map_err(|error| exception(py, &error, self.store.name()))? {
+            Added::Sum(sum) => sum.into_py_any(py),
+            Added::Missing => Err(not_found(py, self.named.bind(py))?),
+            Added::Other => self.until_it_holds(py),
         }
     }
-    for _ in 0..TRIALS {
-        let Some(found) = py.detach(|| store.peek(full)).map_err(told)? else {
-            return Err(not_found(py, named)?);
-        };
-        let sum = store.load(py, &found.value, found.flags)?.add(delta)?;
-        let mut bytes = Vec::new();
-        let flags = store.dump(&sum, &mut bytes)?;
-        if py.detach(|| store.replace(full, &found, &bytes, flags)).map_err(told)? {
-            return Ok(sum.unbind());
+
+    /// Python adds.
+    fn until_it_holds(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (store, full) = (&self.store, self.full.as_str());
+        let told = |error: hotclub::Error| exception(py, &error, store.name());
+        for _ in 0..TRIALS {
+            let Some(found) = py.detach(|| store.peek(full)).map_err(told)? else {
+                return Err(not_found(py, self.named.bind(py))?);
+            };
+            let sum = store.load(py, &found.value, found.flags)?.add(self.delta.bind(py))?;
+            let mut bytes = Vec::new();
+            let flags = store.dump(&sum, &mut bytes)?;
+            if py.detach(|| store.replace(full, &found, &bytes, flags)).map_err(told)? {
+                return Ok(sum.unbind());
+            }
         }
+        Err(told(store.too_busy()))
     }
-    Err(told(store.too_busy()))
 }

@@ -141,10 +141,12 @@ impl Connections {
 
     /// Opens the file, and makes and checks what has to be in it. Others may be doing so at the same time.
     fn open(&self, table: &dyn Table) -> Result<Link, Problem> {
-        let until = Instant::now() + self.config.lock_limit;
+        let began = Instant::now();
         loop {
             match self.try_open(table) {
-                Err(problem) if problem.kind() == ErrorKind::Timeout && Instant::now() < until => {
+                Err(problem)
+                    if problem.kind() == ErrorKind::Timeout && began.elapsed() < self.config.lock_limit =>
+                {
                     thread::sleep(Duration::from_millis(2));
                 }
                 opened => return opened,
@@ -264,17 +266,25 @@ fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
             _ => {}
         }
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+    // Closed before others can see it: to close it later would give back the locks that this process has on it.
+    let mut unseen = path.as_os_str().to_owned();
+    unseen.push("-new");
+    match std::fs::remove_file(&unseen) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unseen).map(drop)?;
+    std::fs::rename(unseen, path)
 }
 
 /// Who makes a file or takes one away has this lock of its directory.
 pub(super) fn lock(directory: &Path, limit: Duration) -> io::Result<File> {
     let lock = File::open(directory)?;
-    let until = Instant::now() + limit;
+    let began = Instant::now();
     while let Err(error) = lock.try_lock() {
         match error {
             TryLockError::Error(error) => return Err(error),
-            TryLockError::WouldBlock if Instant::now() > until => return Err(io::ErrorKind::TimedOut.into()),
+            TryLockError::WouldBlock if began.elapsed() > limit => return Err(io::ErrorKind::TimedOut.into()),
             TryLockError::WouldBlock => thread::sleep(Duration::from_millis(1)),
         }
     }

@@ -93,6 +93,9 @@ impl Room {
     }
 }
 
+/// SQLite takes no row of more than 1,000,000,000 bytes (SQLITE_MAX_LENGTH), and its other columns have some of them.
+const MOST_ROW: i64 = 999_990_000;
+
 impl Store {
     /// Before a write: culls if the limit of entries is reached, writes down what was used, looks for what is over.
     pub(super) fn make_room(
@@ -158,6 +161,9 @@ impl Store {
         size: i64,
         head: Option<Head>,
     ) -> Result<bool, Failure> {
+        if size > MOST_ROW {
+            return Ok(false);
+        }
         let most = self.room.max_bytes;
         if self.room.eviction != Eviction::Never || size > most {
             return Ok(size <= most);

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result as Answer};
 use crate::stats::Stats;
 use crate::timeout::Life;
 use hotclub_net::locks::TimedMutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -131,11 +131,12 @@ impl Store {
 
     fn end<T>(&self, lent: Lent<'_>, done: Result<T, Failure>) -> Done<T> {
         done.map_err(|failure| {
-            // What was begun is undone with its connection.
-            if matches!(failure, Failure::Sql(_)) {
-                lent.give_up();
-            } else {
-                drop(lent);
+            // What was begun is undone with its connection; who did not get the lock has begun nothing.
+            match &failure {
+                Failure::Sql(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+                    lent.give_up()
+                }
+                _ => drop(lent),
             }
             self.connections.told(failure)
         })
