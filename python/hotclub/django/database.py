@@ -7,36 +7,35 @@ from __future__ import annotations
 
 import binascii
 import pickle
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.db import DatabaseCache as DjangosDatabaseCache
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, router
 
 from hotclub import tracing
+from hotclub.django.moments import end_at, now_in
 from hotclub.django.options import database_options
 from hotclub.django.shared import Shared, in_a_thread
-from hotclub.django.tables import Count, count_of, names_in, own, told
+from hotclub.django.tables import (
+    Count,
+    count_of,
+    in_parts,
+    is_conflict,
+    names_in,
+    own,
+    rows_at_once,
+    step,
+    told,
+)
+from hotclub.django.upkeep import cull, made_room, make_room, sweep_later
 
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
-#: A count of rows is believed for so long, in seconds.
-COUNTED_ANEW = 30.0
-#: So often a write removes rows whose time is over, in seconds, and so many at a time.
-SWEPT = 60.0
-SWEEP = 100
-#: Rows of one statement, for databases that say nothing of their limit.
-MOST_ROWS = 300
-#: Every database takes so many parameters.
-FEW_PARAMETERS = 300
-#: A deadline that is later, in seconds since 1970, is none: the year 9999 is over in some place of the world.
-LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+#: What MySQL's answer to `add` says where there is a live entry.
+LIVE = 2
 #: Somebody who writes the same key again and again is not waited for longer.
 TRIALS = 100
 
@@ -69,21 +68,8 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         return own(router.db_for_write(self.cache_model_class))
 
     def _end(self, connection: Any, timeout: Any) -> Any:
-        """The deadline of a timeout, as the column has it. What is beyond all dates is never, or over."""
-        end = self.get_backend_timeout(timeout)
-        # Not "end > LAST": that is False of what is no number.
-        if end is None or not end < LAST:
-            moment = datetime.max
-        else:
-            moment = datetime.fromtimestamp(max(end, 0), tz=UTC if settings.USE_TZ else None)
-        if self._precision == "seconds" or moment == datetime.max:
-            moment = moment.replace(microsecond=0)
-        return connection.ops.adapt_datetimefield_value(moment)
-
-    def _now(self, connection: Any, ago: float = 0) -> Any:
-        """This moment, or an earlier one, as the column has deadlines, and by their clock."""
-        now = datetime.fromtimestamp(time.time() - ago, tz=UTC if settings.USE_TZ else None)
-        return connection.ops.adapt_datetimefield_value(now)
+        """The deadline of a timeout, as the column has it."""
+        return end_at(connection, self.get_backend_timeout(timeout), self._precision)
 
     def _dumps(self, value: Any) -> str:
         pickled = pickle.dumps(value, self.pickle_protocol)
@@ -92,20 +78,6 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _loads(self, connection: Any, stored: Any) -> Any:
         text = connection.ops.process_clob(stored)
         return pickle.loads(binascii.a2b_base64(text, strict_mode=True))
-
-    def _rows_at_once(self, connection: Any, rows: int, parameters: int) -> int:
-        if rows * parameters < FEW_PARAMETERS:
-            return rows
-        most = connection.features.max_query_params
-        return max(1, min(MOST_ROWS, (most or MOST_ROWS * parameters) // parameters))
-
-    @contextmanager
-    def _step(self, connection: Any, atomic: bool = False) -> Iterator[Any]:
-        """A cursor whose failure leaves the caller's transaction usable; with one of its own if asked."""
-        inside = atomic or connection.in_atomic_block
-        step: Any = transaction.atomic(using=connection.alias) if inside else nullcontext()
-        with step, connection.cursor() as cursor:
-            yield cursor
 
     def _count(self, connection: Any) -> Count:
         return count_of(connection.alias, self._table)
@@ -122,23 +94,22 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         """The value as the only one of a tuple."""
         connection = self._reading()
         table, name, value, expires = names_in(connection, self._table)
-        now = self._now(connection)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END "
+                f"SELECT {name}, {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END "
                 f"FROM {table} WHERE {name} = %s",
-                [now, full],
+                [now_in(connection), full],
             )
             row = cursor.fetchone()
         count = self._count(connection)
-        if row is None or row[1]:
+        # Databases that compare as languages do find other keys too.
+        if row is None or row[0] != full or row[2]:
             count.misses += 1
-            if row is not None:
-                # Only if it still is: somebody may have written it anew meanwhile.
-                self._remove([full], over_at=now)
+            if row is not None and row[2]:
+                self._remove([full], over=True)
             return None
         count.hits += 1
-        return (self._loads(connection, row[0]),)
+        return (self._loads(connection, row[1]),)
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """Read many values in one statement: those that are there, by the caller's keys."""
@@ -154,11 +125,11 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
             return {}
         connection = self._reading()
         table, key, value, expires = names_in(connection, self._table)
-        now = self._now(connection)
+        now = now_in(connection)
         found: dict[Any, Any] = {}
         over: list[str] = []
         full = list(by_full)
-        at_once = self._rows_at_once(connection, len(full), 1)
+        at_once = rows_at_once(connection, len(full), 1)
         with connection.cursor() as cursor:
             for start in range(0, len(full), at_once):
                 part = full[start : start + at_once]
@@ -172,11 +143,9 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
                 for full_key, stored, is_over in cursor.fetchall():
                     if is_over:
                         over.append(full_key)
-                    else:
-                        found[by_full.get(full_key, full_key)] = self._loads(connection, stored)
-        if over:
-            # Only if it still is: somebody may have written it anew meanwhile.
-            self._remove(over, over_at=now)
+                    elif full_key in by_full:
+                        found[by_full[full_key]] = self._loads(connection, stored)
+        self._remove(over, over=True)
         count = self._count(connection)
         count.hits += len(found)
         count.misses += len(by_full) - len(found)
@@ -191,10 +160,10 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
             table, name, _, expires = names_in(connection, self._table)
             with connection.cursor() as cursor:
                 cursor.execute(
-                    f"SELECT 1 FROM {table} WHERE {name} = %s AND {expires} >= %s",
-                    [full, self._now(connection)],
+                    f"SELECT {name} FROM {table} WHERE {name} = %s AND {expires} >= %s",
+                    [full, now_in(connection)],
                 )
-                return cursor.fetchone() is not None
+                return bool(cursor.fetchone() == (full,))
 
         there: bool = told(self, "has_key", key, "output", verb)
         return there
@@ -208,7 +177,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         full = self.make_and_validate_key(key, version=version)
 
         def verb() -> str:
-            if not self._put({full: value}, timeout):
+            if self._put({full: value}, timeout):
                 return "not stored"
             return tracing.stored(self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout)
 
@@ -224,54 +193,78 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         }
 
         def verb() -> list[Any]:
-            stored = self._put({full: value for full, (_, value) in items.items()}, timeout)
-            return [] if stored else [key for key, _ in items.values()]
+            failed = self._put({full: value for full, (_, value) in items.items()}, timeout)
+            return [items[full][0] for full in failed]
 
         failed: list[Any] = told(self, "set_many", data, "stored_many", verb)
         return failed
 
-    def _put(self, values: Mapping[str, Any], timeout: Any) -> bool:
+    def _put(self, values: Mapping[str, Any], timeout: Any) -> list[str]:
+        """Write values by their full keys; those that could not be written."""
         if not values:
-            return True
+            return []
         connection = self._writing()
+        if connection.vendor not in UPSERTS:
+            put = super()._base_set
+            return [full for full in values if not put("set", full, values[full], timeout)]
         # In one order for all who write, or two of them could wait for each other's rows.
         rows = sorted((full, self._dumps(value)) for full, value in values.items())
-        end = self._end(connection, timeout)
-        if connection.vendor not in UPSERTS:
-            return all(
-                super(DatabaseCache, self)._base_set("set", full, value, timeout)
-                for full, value in values.items()
-            )
+        end, count = self._end(connection, timeout), self._count(connection)
+        error = make_room(self, connection, count)
+        failed: list[str] = []
+        parts = in_parts(connection, rows)
+        for part in parts:
+            trouble = self._put_rows(connection, part, end)
+            if isinstance(trouble, (DataError, IntegrityError)):
+                # Of one of them; the others are written as Django does it, alone.
+                alone = part if len(part) > 1 else []
+                failed += [row[0] for row in alone if self._put_rows(connection, [row], end)]
+                failed += [] if alone else [part[0][0]]
+            elif trouble is not None:
+                failed += [row[0] for rest in (part, *parts) for row in rest]
+        made_room(self, connection, count, len(rows) - len(failed), error)
+        return failed
+
+    def _put_rows(
+        self, connection: Any, rows: Sequence[tuple[str, str]], end: Any
+    ) -> DatabaseError | None:
         table, key, value, expires = names_in(connection, self._table)
         if connection.vendor == "mysql":
-            there = (
-                f"ON DUPLICATE KEY UPDATE {value} = VALUES({value}), {expires} = VALUES({expires})"
+            # The key too: what looks alike to the index takes the other's place, and not only its value.
+            there = "ON DUPLICATE KEY UPDATE " + ", ".join(
+                f"{name} = VALUES({name})" for name in (value, key, expires)
             )
         else:
             there = (
                 f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}, "
                 f"{expires} = excluded.{expires}"
             )
-        at_once = self._rows_at_once(connection, len(rows), 3)
+        marks = ", ".join(["(%s, %s, %s)"] * len(rows))
         try:
-            self._make_room(connection, len(rows))
-            with self._step(connection) as cursor:
-                for start in range(0, len(rows), at_once):
-                    part = rows[start : start + at_once]
-                    marks = ", ".join(["(%s, %s, %s)"] * len(part))
-                    cursor.execute(
-                        f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES {marks} {there}",
-                        [field for full, stored in part for field in (full, stored, end)],
-                    )
-        except DatabaseError:
-            return self._failed(connection)
-        return True
+            with step(connection) as cursor:
+                cursor.execute(
+                    f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES {marks} {there}",
+                    [field for full, stored in rows for field in (full, stored, end)],
+                )
+        except DatabaseError as error:
+            return self._forgiven(connection, error)
+        return None
 
-    def _failed(self, connection: Any) -> bool:
-        """As Django: a write may fail silently, but not for want of a table."""
-        if self._table not in connection.introspection.table_names():
-            raise
-        return False
+    def _forgiven(self, connection: Any, error: DatabaseError) -> DatabaseError:
+        """As Django: a write may fail silently, but not for want of a table or a server."""
+        if "ON CONFLICT" in str(error):
+            raise DatabaseError(
+                f"hotclub: {type(self).__name__}: {self._table!r} needs cache_key as its primary key, "
+                f"as createcachetable makes it: {error}"
+            ) from error
+        table = names_in(connection, self._table)[0]
+        try:
+            with step(connection) as cursor:
+                cursor.execute(f"SELECT 1 FROM {table} WHERE 1 = 0")
+        except Exception:
+            # What came of asking says less.
+            raise error from error.__cause__
+        return error
 
     def add(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None
@@ -286,33 +279,38 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         if connection.vendor not in UPSERTS:
             return bool(super()._base_set("add", full, value, timeout))
         row = [full, self._dumps(value), self._end(connection, timeout)]
-        table, key, stored, expires = names_in(connection, self._table)
-        now = self._now(connection)
-        insert = f"INTO {table} ({key}, {stored}, {expires}) VALUES (%s, %s, %s)"
+        count = self._count(connection)
+        trouble = make_room(self, connection, count)
         try:
-            self._make_room(connection, 1)
-            if connection.vendor == "mysql":
-                # Not INSERT IGNORE, which would cut a key that is too long.
-                with suppress(IntegrityError), self._step(connection) as cursor:
-                    cursor.execute(f"INSERT {insert}", row)
-                    return True
-            with self._step(connection) as cursor:
-                if connection.vendor == "mysql":
-                    cursor.execute(
-                        f"UPDATE {table} SET {stored} = %s, {expires} = %s "
-                        f"WHERE {key} = %s AND {expires} < %s",
-                        [row[1], row[2], full, now],
-                    )
-                else:
-                    cursor.execute(
-                        f"INSERT {insert} ON CONFLICT ({key}) DO UPDATE SET "
-                        f"{stored} = excluded.{stored}, {expires} = excluded.{expires} "
-                        f"WHERE {table}.{expires} < %s",
-                        [*row, now],
-                    )
-                return bool(cursor.rowcount > 0)
-        except DatabaseError:
-            return self._failed(connection)
+            with step(connection) as cursor:
+                added = self._try_add(connection, cursor, row)
+        except DatabaseError as error:
+            self._forgiven(connection, error)
+            added = False
+        made_room(self, connection, count, int(added), trouble)
+        return added
+
+    def _try_add(self, connection: Any, cursor: Any, row: list[Any]) -> bool:
+        table, key, value, expires = names_in(connection, self._table)
+        insert = f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES (%s, %s, %s) "
+        now = now_in(connection)
+        if connection.vendor != "mysql":
+            cursor.execute(
+                f"{insert} ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}, "
+                f"{expires} = excluded.{expires} WHERE {table}.{expires} < %s",
+                [*row, now],
+            )
+            return bool(cursor.rowcount > 0)
+        # One statement, whose lock is a writer's from the first: one that is raised later makes two who add
+        # the same key wait for each other. Columns are set from left to right; the answer's id says what was.
+        over = "IF({0} < %s, VALUES({1}), {1})"
+        cursor.execute(
+            f"{insert} ON DUPLICATE KEY UPDATE {value} = {over.format(expires, value)}, "
+            f"{key} = {over.format(expires, key)}, {expires} = IF({expires} < %s, "
+            f"IF(LAST_INSERT_ID(1), VALUES({expires}), NULL), IF(LAST_INSERT_ID({LIVE}), {expires}, NULL))",
+            [*row, now, now, now],
+        )
+        return bool(cursor.lastrowid != LIVE)
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
         """Give a live entry a new deadline; whether there was one. What is over stays so."""
@@ -321,13 +319,19 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         def verb() -> bool:
             connection = self._writing()
             table, name, _, expires = names_in(connection, self._table)
-            end, now = self._end(connection, timeout), self._now(connection)
-            with self._step(connection) as cursor:
-                cursor.execute(
-                    f"UPDATE {table} SET {expires} = %s WHERE {name} = %s AND {expires} >= %s",
-                    [end, full, now],
-                )
-                return bool(cursor.rowcount > 0)
+            end = self._end(connection, timeout)
+            # MySQL's collations take keys for each other.
+            same = f" AND BINARY {name} = %s" if connection.vendor == "mysql" else ""
+            try:
+                with step(connection) as cursor:
+                    cursor.execute(
+                        f"UPDATE {table} SET {expires} = %s WHERE {name} = %s AND {expires} >= %s{same}",
+                        [end, full, now_in(connection), *([full] if same else [])],
+                    )
+                    return bool(cursor.rowcount > 0)
+            except DatabaseError as error:
+                self._forgiven(connection, error)
+                return False
 
         touched: bool = told(self, "touch", key, "output", verb)
         return touched
@@ -350,25 +354,34 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _incr(self, full: str, key: Any, delta: Any) -> Any:
         connection = self._writing()
         locks = connection.features.has_select_for_update
+        is_inside = connection.in_atomic_block
         for _ in range(TRIALS):
-            # Where rows can be locked, the first trial holds.
-            with self._step(connection, atomic=locks) as cursor:
-                done, total = self._try_incr(connection, cursor, full, key, delta, locks)
+            # Where rows can be locked, the first trial holds, unless transactions may see nothing new.
+            try:
+                with step(connection, atomic=locks) as cursor:
+                    done, total = self._try_incr(connection, cursor, full, key, delta, locks)
+            except OperationalError as error:
+                if is_inside or not is_conflict(error):
+                    raise
+                continue
             if done:
                 return total
-        raise DatabaseError(f"hotclub: incr of {key!r}: others changed it {TRIALS} times meanwhile")
+        raise DatabaseError(
+            f"hotclub: {type(self).__name__} ({self._table}): incr of {key!r}: "
+            f"others changed it {TRIALS} times meanwhile"
+        )
 
     def _try_incr(
         self, connection: Any, cursor: Any, full: str, key: Any, delta: Any, locks: bool
     ) -> tuple[bool, Any]:
         table, name, value, expires = names_in(connection, self._table)
         cursor.execute(
-            f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END FROM {table} "
+            f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END, {name} FROM {table} "
             f"WHERE {name} = %s" + (" FOR UPDATE" if locks else ""),
-            [self._now(connection), full],
+            [now_in(connection), full],
         )
         row = cursor.fetchone()
-        if row is None or row[1]:
+        if row is None or row[1] or row[2] != full:
             raise ValueError("Key '%s' not found" % key)  # noqa: UP031  as Django, for a tuple too
         stored = connection.ops.process_clob(row[0])
         total = self._loads(connection, stored) + delta
@@ -403,13 +416,15 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _base_delete_many(self, keys: Sequence[str]) -> bool:
         return self._remove(keys) > 0
 
-    def _remove(self, full: Sequence[str], over_at: Any = None) -> int:
+    def _remove(self, full: Sequence[str], over: bool = False) -> int:
+        """Remove rows; of what was found ``over`` only what still is: others may have written it anew."""
         if not full:
             return 0
         connection = self._writing()
         table, key, _, expires = names_in(connection, self._table)
-        only = "" if over_at is None else f" AND {expires} < %s"
-        at_once = self._rows_at_once(connection, len(full), 1)
+        only = f" AND {expires} < %s" if over else ""
+        now = [now_in(connection)] if over else []
+        at_once = rows_at_once(connection, len(full), 1)
         removed = 0
         with connection.cursor() as cursor:
             for start in range(0, len(full), at_once):
@@ -417,7 +432,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
                 marks = ", ".join(["%s"] * len(part))
                 cursor.execute(
                     f"DELETE FROM {table} WHERE {key} IN ({marks}){only}",
-                    part if over_at is None else [*part, over_at],
+                    [*part, *now],
                 )
                 removed += max(0, cursor.rowcount)
         count = self._count(connection)
@@ -437,50 +452,26 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
     # --- room
 
-    def _make_room(self, connection: Any, rows: int) -> None:
-        """Cull as Django does, but count the rows only when the limit may be reached."""
-        count, now = self._count(connection), time.monotonic()
-        if count.rows is None or now - count.since > COUNTED_ANEW or count.rows > self._max_entries:
-            self._recount(connection, count)
-        if count.rows is not None:
-            # Rows that are there already count too: an estimate that is too high is counted anew.
-            count.rows += rows
-        if now - count.swept > SWEPT:
-            count.swept = now
-            self._sweep(connection)
+    def _cull(self, db: Any, cursor: Any, now: Any, num: int) -> None:
+        """As Django removes rows when there are too many; see `hotclub.django.upkeep`."""
+        connection = own(db)
+        if self._cull_frequency == 0 or connection.vendor not in UPSERTS:
+            super()._cull(db, cursor, now, num)
+        else:
+            cull(self, connection, cursor, num)
 
-    def _recount(self, connection: Any, count: Count) -> None:
-        table = connection.ops.quote_name(self._table)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM {table}")
-            rows = cursor.fetchone()[0]
-            if rows > self._max_entries:
-                now = datetime.now(tz=UTC if settings.USE_TZ else None).replace(microsecond=0)
-                self._cull(connection.alias, cursor, now, rows)
-                # How many are left is found out when it matters.
-                count.rows = None
-                return
-        count.rows, count.since = rows, time.monotonic()
-
-    def _sweep(self, connection: Any) -> None:
-        """Remove some rows whose time is over."""
-        table, key, _, expires = names_in(connection, self._table)
-        long_over = self._now(connection, ago=1)
-        some = f"SELECT {key} FROM {table} WHERE {expires} < %s LIMIT {SWEEP}"
-        with self._step(connection) as cursor:
-            if connection.vendor == "mysql":
-                cursor.execute(
-                    f"DELETE FROM {table} WHERE {expires} < %s LIMIT {SWEEP}", [long_over]
-                )
-            elif connection.vendor in UPSERTS:
-                cursor.execute(f"DELETE FROM {table} WHERE {key} IN ({some})", [long_over])
+    def close(self, **keywords: Any) -> None:
+        """Keep everything, but sweep where all writes of a request were in a transaction."""
+        count = count_of(router.db_for_write(self.cache_model_class), self._table)
+        if count.is_to_be_swept:
+            sweep_later(self._table, self._writing(), count)
 
     # --- what is seen
 
     def stats(self) -> dict[str, int]:
         """Hits and misses of this process, and how many rows it believes there are."""
-        count = self._count(self._reading())
-        return {"hits": count.hits, "misses": count.misses, "entries": count.rows or 0}
+        count, rows = self._count(self._reading()), self._count(self._writing()).rows
+        return {"hits": count.hits, "misses": count.misses, "entries": rows or 0}
 
     # The connection belongs to the thread that made it: Django's own, where it has one.
     aget = in_a_thread("get")
@@ -497,3 +488,4 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     aincr_version = in_a_thread("incr_version")
     adecr_version = in_a_thread("decr_version")
     aclear = in_a_thread("clear")
+    aclose = in_a_thread("close")

@@ -4,17 +4,20 @@ loop's thread is done.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from asgiref.local import Local
 from asgiref.sync import AsyncToSync, SyncToAsync
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections
+from django.db import DatabaseError, connections, transaction
 
 from hotclub import tracing
 
@@ -63,13 +66,63 @@ def names_in(connection: Any, table: str) -> tuple[str, str, str, str]:
     return found
 
 
+@contextmanager
+def step(connection: Any, atomic: bool = False) -> Iterator[Any]:
+    """A cursor whose failure leaves the caller's transaction usable; with one of its own if asked."""
+    inside = atomic or connection.in_atomic_block or not connection.get_autocommit()
+    scope: Any = transaction.atomic(using=connection.alias) if inside else nullcontext()
+    with scope, connection.cursor() as cursor:
+        yield cursor
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether the database gave up a transaction for the sake of another: it may be tried again."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    deadlock_of_mysql = (1213,)
+    return state in ("40001", "40P01") or getattr(cause, "args", ())[:1] == deadlock_of_mysql
+
+
+#: Rows of one statement, for databases that say nothing of their limit, and letters of their values.
+MOST_ROWS = 300
+MOST_LETTERS = 1 << 20
+#: Every database takes so many parameters.
+FEW_PARAMETERS = 300
+
+
+def rows_at_once(connection: Any, rows: int, parameters: int) -> int:
+    """How many of these rows one statement takes, with so many parameters each."""
+    if rows * parameters < FEW_PARAMETERS:
+        return rows
+    most = connection.features.max_query_params
+    return max(1, min(MOST_ROWS, (most or MOST_ROWS * parameters) // parameters))
+
+
+def in_parts(connection: Any, rows: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Keys and values for one statement each: not too many for the database, nor too large together."""
+    most = rows_at_once(connection, len(rows), 3)
+    part: list[tuple[str, str]] = []
+    letters = 0
+    for row in rows:
+        if part and (len(part) == most or letters + len(row[1]) > MOST_LETTERS):
+            yield part
+            part, letters = [], 0
+        part.append(row)
+        letters += len(row[1])
+    yield part
+
+
 class Count:
     """How many rows a table has, as far as this process knows. An estimate, so without a lock."""
 
     def __init__(self) -> None:
         self.rows: int | None = None
         self.since = 0.0
+        #: Rows written since they were counted.
+        self.written = 0
         self.swept = time.monotonic()
+        self.is_to_be_swept = False
+        self.complained = 0.0
         self.hits = 0
         self.misses = 0
 
@@ -102,9 +155,32 @@ def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) ->
     return tracing.told(type(cache).__name__, action, kind, done)
 
 
+#: The thread that waits for a loop is asked for so long, in seconds.
+ANSWERED = 30.0
+
+
 def beside(work: Callable[[], Any]) -> Any:
-    """Do this in a thread that has no loop, with a connection of its own, and wait for it."""
+    """Do this in a thread that has no loop, and wait for it.
+
+    Where the loop was made by ``async_to_sync``, that is the thread that waits for the loop: its connection
+    may be in a transaction, which the verb belongs to. Elsewhere it is one with a connection of its own.
+    """
     context = contextvars.copy_context()
+    caller = AsyncToSync.loop_thread_executors.get(asyncio.get_running_loop())
+    asked: Any = None
+    if caller is not None:
+        # It may be over, or this very thread.
+        with suppress(RuntimeError):
+            asked = caller.submit(context.run, work)
+    if asked is not None:
+        try:
+            return asked.result(ANSWERED)
+        except FutureTimeout:
+            asked.cancel()
+            raise DatabaseError(
+                f"hotclub: the thread that waits for this loop was busy for {ANSWERED:g} s: "
+                "use the async verb here"
+            ) from None
 
     def run() -> Any:
         try:
