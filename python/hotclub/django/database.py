@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.db import DatabaseCache as DjangosDatabaseCache
@@ -47,6 +47,13 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     ``CULL_FREQUENCY`` (3) as Django has them; ``PRECISION``: deadlines in whole ``"seconds"``, or
     ``"milliseconds"``.
     """
+
+    _replaces = DjangosDatabaseCache
+    _made_of: ClassVar[dict[str, tuple[str, ...]]] = {
+        "get_many": ("get",),
+        "get": ("incr",),
+        "set": ("set_many", "incr"),
+    }
 
     def __init__(self, table: str, params: dict[str, Any]) -> None:
         if not table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.cache.backends.filebased import FileBasedCache as DjangosFileBasedCache
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +17,13 @@ class FileVerbs(PersistentVerbs, _hotclub.Files, house=True):
     """The verbs over files."""
 
     __slots__ = ()
+    _replaces = DjangosFileBasedCache
+    _made_of: ClassVar[dict[str, tuple[str, ...]]] = {
+        "get": ("get_many", "incr"),
+        "set": ("set_many", "add", "incr"),
+        "delete": ("delete_many",),
+        "has_key": ("add",),
+    }
 
 
 class FileBasedCache(FileVerbs, DjangosFileBasedCache):

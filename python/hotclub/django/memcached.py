@@ -125,6 +125,7 @@ class MemcachedCache(MemcachedVerbs, BaseCache, house=True):
     ``;`` or ``,`` between. OPTIONS: see the reference.
     """
 
+    _made_of: ClassVar[dict[str, tuple[str, ...]]] = {"get": ("has_key",)}
     _house_methods: ClassVar[dict[str, Any]]
     #: Whose options, bytes and placement these are.
     _library: ClassVar[str] = "pymemcache"

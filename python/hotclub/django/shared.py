@@ -76,11 +76,17 @@ class Shared:
     __slots__ = ()
     #: The house class among the bases.
     _house: ClassVar[type]
+    #: The class that it takes the place of, and for each verb those that are made of it there: from there a
+    #: subclass gets them that overrides the verb.
+    _replaces: ClassVar[type] = BaseCache
+    _made_of: ClassVar[dict[str, tuple[str, ...]]] = {}
     _missing_key: Any
     default_timeout: Any
 
     def __init_subclass__(cls, house: bool = False, **keywords: Any) -> None:
-        """Keep Django's promise to subclasses: an overridden sync verb also changes its async twin.
+        """Keep Django's promise to subclasses: an overridden sync verb also changes what is made of it.
+
+        That is its async twin, and what the replaced class has in terms of the verb.
 
         Such a verb may block, so its twin runs it in a thread; what depends on it goes back to Django's own.
         """
@@ -88,7 +94,13 @@ class Shared:
         if house:
             cls._house = cls
             return
-        ours = cls._house
+        ours: Any = cls._house
+        for verb, others in ours._made_of.items():
+            if getattr(cls, verb) is getattr(ours, verb):
+                continue
+            for other in others:
+                if getattr(cls, other) is getattr(ours, other):
+                    setattr(cls, other, getattr(ours._replaces, other))
         for verb, twins in ASYNC_OF.items():
             own = getattr(ours, verb, None) or getattr(BaseCache, verb)
             if getattr(cls, verb, own) is own:

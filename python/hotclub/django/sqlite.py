@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -20,6 +20,11 @@ class SQLiteVerbs(PersistentVerbs, _hotclub.Sqlite, house=True):
     """The verbs over the embedded store, and its upkeep for event loops."""
 
     __slots__ = ()
+    _made_of: ClassVar[dict[str, tuple[str, ...]]] = {
+        "get": ("get_many", "incr"),
+        "set": ("set_many", "incr"),
+        "delete": ("delete_many",),
+    }
 
     async def aexpire(self) -> int:
         """See ``expire``."""
