@@ -20,11 +20,11 @@ const USE: &str = include_str!("use_with_django.py");
 /// Installs into empty environments, builds the sdist, packs the crates.
 pub(crate) fn check(context: &Context) -> Result<Done> {
     let clone = copy_of_the_project()?;
+    let interpreters = context.interpreters()?;
     let mut done = Done::default();
-    for interpreter in context.interpreters()?.ends() {
-        done.try_to(install_from(&clone, interpreter))?;
-    }
-    done.try_to(build_sdist(&clone, context.interpreters()?.newest()))?;
+    // The newest from the sdist, which holds nothing else.
+    done.try_to(install(Path::new("."), &clone, interpreters.oldest()))?;
+    done.try_to(sdist(&clone, interpreters.newest()))?;
     done.try_to(pack_crates(context))?;
     Ok(done)
 }
@@ -43,10 +43,10 @@ fn copy_of_the_project() -> Result<PathBuf> {
     Ok(copy)
 }
 
-/// `pip install .` and a first use.
-fn install_from(clone: &Path, interpreter: &Interpreter) -> Result<()> {
+/// `pip install` of this in a folder, and a first use.
+fn install(what: &Path, folder: &Path, interpreter: &Interpreter) -> Result<()> {
     let venv = Venv::empty(&format!("package-{}", interpreter.series()), interpreter)?;
-    pip_build(venv.pip_install().arg(".").folder(clone))?;
+    pip_build(venv.pip_install().arg(what).folder(folder))?;
     // Not in the clone: its sources are not what was installed.
     let elsewhere = places::target();
     venv.run(["-c", IMPORT]).folder(&elsewhere).read()?;
@@ -56,8 +56,8 @@ fn install_from(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     Ok(())
 }
 
-/// The sdist, and a wheel from nothing else.
-fn build_sdist(clone: &Path, interpreter: &Interpreter) -> Result<()> {
+/// The sdist, installed from nothing else.
+fn sdist(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     let folder = places::target().join("sdist");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -65,8 +65,7 @@ fn build_sdist(clone: &Path, interpreter: &Interpreter) -> Result<()> {
     wheel::maturin(interpreter)?.args(["sdist", "--out"]).arg(&folder).folder(clone).show()?;
     let sdist = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).next();
     let sdist = sdist.ok_or_else(|| Failure::said("maturin built no sdist"))?;
-    let pip = Venv::tools(interpreter)?.run(["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]);
-    pip_build(pip.arg(&folder).arg(&sdist))
+    install(&sdist, &folder, interpreter)
 }
 
 /// Builds of pip's share a target folder, or each would compile every dependency again.
