@@ -62,7 +62,7 @@ fn a_unix_socket_is_instead_of_the_port() {
     need!(memcached_or_skip);
     let server = MemcachedServer::start(MemcachedOptions::new().unix_socket());
     talk(UnixStream::connect(server.unix_path()).unwrap(), ASK, ANSWER);
-    assert!(refuses(server.port()));
+    wait_until("it does not listen there", || refuses(server.port()));
     server.restart();
     assert_eq!(server.command("get key"), "END");
 }
@@ -83,7 +83,8 @@ fn a_dropped_server_is_gone_even_when_it_was_paused() {
     let (pid, port) = (server.pid().unwrap(), server.port());
     server.pause();
     drop(server);
-    assert!(!is_alive(pid) && refuses(port));
+    assert!(!is_alive(pid));
+    wait_until("nobody listens", || refuses(port));
 }
 
 #[test]
@@ -93,7 +94,8 @@ fn a_restarted_server_is_on_its_port_and_empty() {
     server.command("set key 0 0 5\r\nvalue");
     let (pid, port) = (server.pid().unwrap(), server.port());
     server.kill();
-    assert!(server.pid().is_none() && !is_alive(pid) && refuses(port));
+    assert!(server.pid().is_none() && !is_alive(pid));
+    wait_until("nobody listens", || refuses(port));
     let somebody = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::scope(|scope| {
         let restarting = scope.spawn(|| server.restart());
@@ -159,7 +161,7 @@ fn the_proxy_stands_before_memcached_too() {
     assert_eq!(rest, "VALUE key ");
 
     proxy.set(Fault::Refuse);
-    assert!(refuses(proxy.port()));
+    wait_until("it refuses", || refuses(proxy.port()));
     proxy.set(Fault::None);
     talk(connect(proxy.port()), ASK, ANSWER);
 }

@@ -4,7 +4,7 @@ use crate::backend::Shared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A child that takes longer is ended by its alarm: a lock that nobody can open any more.
-const SECONDS: u32 = 4;
+const SECONDS: u32 = 20;
 
 /// Runs `child` in a forked process; how it ended: its exit code, or the signal below zero.
 pub(crate) fn in_a_child(child: impl FnOnce()) -> i32 {

@@ -40,7 +40,7 @@ fn fixture() -> Fixture {
     let folder = Folder::new();
     let config = FileConfig::new(folder.0.join("deep/er"));
     Fixture::in_real_time(|| FileBackend::new(config).unwrap())
-        .with_unit(Duration::from_millis(100))
+        .with_unit(Duration::from_millis(500))
         .keeping(folder)
 }
 

@@ -37,7 +37,7 @@ mod in_real_time {
     use std::time::Duration;
 
     fn fixture() -> Fixture {
-        Fixture::in_real_time(MemoryBackend::default).with_unit(Duration::from_millis(40))
+        Fixture::in_real_time(MemoryBackend::default).with_unit(Duration::from_millis(300))
     }
 
     #[test]

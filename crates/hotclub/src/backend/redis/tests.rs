@@ -46,7 +46,7 @@ fn fixture(test: &str, url: impl FnOnce() -> String) -> Option<Fixture> {
 }
 
 /// The shortest life in the cases about time.
-const UNIT: Duration = Duration::from_millis(120);
+const UNIT: Duration = Duration::from_millis(450);
 
 conformance!(standalone, or_skip, || fixture("standalone", database));
 conformance!(resp3, or_skip, || fixture("resp3", || format!("{}?protocol=3", database())));

@@ -138,7 +138,7 @@ fn a_value_that_is_not_stored_is_not_shared() {
 
 #[test]
 fn who_waited_long_enough_loads_without_storing() {
-    let cache = cache_that_waits(Duration::from_millis(30));
+    let cache = cache_that_waits(Duration::from_secs(2));
     let leader = || {
         let slow = |_: &crate::Load| {
             until_waiting(&cache, "key", FOLLOWERS);

@@ -16,7 +16,8 @@ const QUICKLY: [&str; 8] =
 
 /// A primary and a replica under [`RedisSentinels::SERVICE`], watched by three sentinels.
 ///
-/// A primary that is silent for half a second is given up, and a second or two later the replica has its place.
+/// A primary that is silent for a second and a half is given up, and a second or two later the replica has its
+/// place.
 #[derive(Debug)]
 pub struct RedisSentinels {
     servers: Vec<RedisServer>,
@@ -142,7 +143,7 @@ fn configuration(primary: &RedisServer) -> String {
     let auth = primary.password().map(|password| format!("sentinel auth-pass {name} {password}\n"));
     format!(
         "sentinel monitor {name} 127.0.0.1 {port} 2\n\
-         sentinel down-after-milliseconds {name} 500\n\
+         sentinel down-after-milliseconds {name} 1500\n\
          sentinel failover-timeout {name} 2000\n\
          {}",
         auth.unwrap_or_default()

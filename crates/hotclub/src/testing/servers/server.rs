@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A server that does not answer within this will not.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often another port is tried when somebody else was faster.
 const PORT_TRIES: usize = 10;
 /// What the server says then.

@@ -16,8 +16,8 @@ fn two_nodes(absent: AbsentNodes, leave: Option<Leave>) -> (Vec<MemcachedServer>
     let nodes: Vec<_> = (0..2).map(|_| MemcachedServer::start(MemcachedOptions::new())).collect();
     let servers = nodes.iter().map(|node| Server::parse(&node.address(), 11211).unwrap()).collect();
     let mut config = Config::new(servers).unwrap();
-    (config.absent, config.leave, config.rest) = (absent, leave, Duration::from_millis(50));
-    (config.connect_limit, config.reply_limit) = (Duration::from_millis(200), Duration::from_millis(200));
+    (config.absent, config.leave, config.rest) = (absent, leave, Duration::from_millis(500));
+    (config.connect_limit, config.reply_limit) = (Duration::from_secs(1), Duration::from_secs(1));
     (nodes, Client::new(config).unwrap())
 }
 
@@ -33,7 +33,7 @@ fn a_node_that_fails_leaves_the_ring_and_its_keys_move_until_it_is_asked_again()
     if !memcached_or_skip("a_node_that_fails_leaves_the_ring_and_its_keys_move_until_it_is_asked_again") {
         return;
     }
-    let leave = Leave { attempts: 1, dead: Duration::from_millis(600) };
+    let leave = Leave { attempts: 1, dead: Duration::from_secs(2) };
     let (nodes, client) = two_nodes(AbsentNodes::Silent, Some(leave));
     let keys = keys_of_second(&nodes, &client);
     let key = keys[0].as_str();
@@ -140,9 +140,8 @@ fn another_client_of_the_same_server_does_not_read_what_is_owed() {
         return;
     }
     let node = MemcachedServer::start(MemcachedOptions::new());
-    let writer =
-        backend(&format!("memcached://{}?reply_limit=0.2&connect_limit=0.2&rest=0.1", node.address()));
-    let reader = backend(&format!("memcached://{}?reply_limit=3", node.address()));
+    let writer = backend(&format!("memcached://{}?reply_limit=1&connect_limit=1&rest=0.1", node.address()));
+    let reader = backend(&format!("memcached://{}?reply_limit=10", node.address()));
     assert!(set(&writer, "key", "old").unwrap());
     assert_eq!(get(&reader, "key").unwrap().as_deref(), Some("old"));
     node.pause();
@@ -207,8 +206,7 @@ fn a_server_that_refuses_to_be_flushed_goes_on_serving() {
         return;
     }
     let node = MemcachedServer::start(MemcachedOptions::new().arguments(&["-F"]));
-    let backend =
-        backend(&format!("memcached://{}?reply_limit=0.2&connect_limit=0.2&rest=0.1", node.address()));
+    let backend = backend(&format!("memcached://{}?reply_limit=1&connect_limit=1&rest=0.1", node.address()));
     assert!(set(&backend, "key", "value").unwrap());
     let refused = backend.clear(crate::backend::Scope::All).unwrap_err();
     assert!(refused.to_string().contains("flush_all not allowed"), "{refused}");

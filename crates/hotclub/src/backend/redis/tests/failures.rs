@@ -46,7 +46,7 @@ fn a_dead_server_costs_one_limit_and_not_one_per_call() {
     for _ in 0..100 {
         get(&backend, "key").unwrap_err();
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_restarted_server_is_found_again() {
     server.kill();
     assert_eq!(get(&backend, "key").unwrap_err().kind(), ErrorKind::Unavailable);
     server.restart();
-    recovers(&backend, Duration::from_secs(3));
+    recovers(&backend, Duration::from_secs(5));
 }
 
 #[test]
@@ -85,15 +85,15 @@ fn a_paused_server_costs_one_limit_and_loses_nothing() {
         return;
     }
     let server = RedisServer::start(RedisOptions::new());
-    let backend = backend(&format!("{}?reply_limit=0.3&connect_limit=0.3&rest=0.2", server.url()));
+    let backend = backend(&format!("{}?reply_limit=1&connect_limit=1&rest=0.2", server.url()));
     set(&backend, "key", "1").unwrap();
     server.pause();
     let began = Instant::now();
     let error = get(&backend, "key").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     server.resume();
-    recovers(&backend, Duration::from_secs(3));
+    recovers(&backend, Duration::from_secs(5));
     assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"));
 }
 
@@ -117,7 +117,7 @@ fn replies_cut_short_and_garbage_end_the_connection_and_nothing_else() {
     proxy.set(Fault::Swallow);
     assert_eq!(get(&backend, "faults").unwrap_err().kind(), ErrorKind::Timeout);
     proxy.set(Fault::None);
-    recovers(&backend, Duration::from_secs(3));
+    recovers(&backend, Duration::from_secs(5));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_pool_has_an_end_and_waiting_for_it_a_limit() {
         return;
     }
     let server = RedisServer::start(RedisOptions::new());
-    let backend = backend(&format!("{}?pool_size=2&pool_limit=0.2&reply_limit=3", server.url()));
+    let backend = backend(&format!("{}?pool_size=2&pool_limit=2&reply_limit=15", server.url()));
     set(&backend, "key", "1").unwrap();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..8)
@@ -171,7 +171,7 @@ fn a_pool_has_an_end_and_waiting_for_it_a_limit() {
     server.pause();
     std::thread::scope(|scope| {
         let stuck = [scope.spawn(|| get(&backend, "key")), scope.spawn(|| get(&backend, "key"))];
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(500));
         let error = get(&backend, "key").unwrap_err();
         assert!(error.to_string().contains("all 2 connections"), "{error}");
         server.resume();
@@ -199,7 +199,7 @@ fn ends_with_the_limit(url: &str, value: &str) -> crate::Error {
     let began = Instant::now();
     let error = set(&backend, "key", value).unwrap_err();
     let took = began.elapsed();
-    assert!((Duration::from_millis(400)..Duration::from_secs(2)).contains(&took), "{took:?}: {error}");
+    assert!((Duration::from_millis(400)..Duration::from_secs(5)).contains(&took), "{took:?}: {error}");
     error
 }
 

@@ -28,7 +28,7 @@ impl Drop for SetAtEnd<'_> {
 /// Waits for what servers do in their own time.
 #[track_caller]
 pub(super) fn wait(what: &str, is_done: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(30);
     while !is_done() {
         assert!(Instant::now() < until, "it takes too long: {what}");
         std::thread::sleep(Duration::from_millis(2));

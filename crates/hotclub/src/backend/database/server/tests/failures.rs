@@ -14,7 +14,7 @@ fn a_server_that_is_not_there_is_an_error_with_its_name() {
         let error = get(&backend, "key").unwrap_err();
         let text = format!("{scheme}: get failed (127.0.0.1:1/site): unavailable: connection refused");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Unavailable, text));
-        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(began.elapsed() < Duration::from_secs(5));
     }
 }
 
@@ -26,7 +26,7 @@ fn a_server_that_drops_packets_costs_the_limit() {
         let began = Instant::now();
         let error = get(&backend, "key").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }
 
@@ -132,7 +132,7 @@ fn a_restart_that_nobody_saw_is_no_error() {
 #[test]
 fn a_paused_server_costs_one_limit_and_loses_nothing() {
     for server in Own::all("a_paused_server_costs_one_limit_and_loses_nothing") {
-        let backend = server.backend("reply_limit=0.4&connect_limit=0.4&pool_size=4&pool_limit=0.4");
+        let backend = server.backend("reply_limit=1&connect_limit=1&pool_size=4&pool_limit=1");
         recovers(&backend, Duration::from_secs(5));
         set(&backend, "key", "1").unwrap();
         on!(&server, server => server.pause());
@@ -151,7 +151,7 @@ fn a_paused_server_costs_one_limit_and_loses_nothing() {
                 });
             }
         });
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         on!(&server, server => server.resume());
         recovers(&backend, Duration::from_secs(5));
         assert!(get(&backend, "key").unwrap().is_some());
@@ -169,15 +169,15 @@ fn a_row_that_somebody_holds_costs_the_limit() {
             let holder = scope.spawn(move || {
                 let hold = match server {
                     Shared::Postgres => {
-                        format!("BEGIN; SELECT 1 FROM \"{holding}\" FOR UPDATE; SELECT pg_sleep(3); COMMIT")
+                        format!("BEGIN; SELECT 1 FROM \"{holding}\" FOR UPDATE; SELECT pg_sleep(6); COMMIT")
                     }
                     Shared::MariaDb => {
-                        format!("BEGIN; SELECT 1 FROM \"{holding}\" FOR UPDATE; SELECT SLEEP(3); COMMIT")
+                        format!("BEGIN; SELECT 1 FROM \"{holding}\" FOR UPDATE; SELECT SLEEP(6); COMMIT")
                     }
                 };
                 server.sql(&hold);
             });
-            let until = Instant::now() + Duration::from_secs(3);
+            let until = Instant::now() + Duration::from_secs(10);
             let error = loop {
                 match backend.touch("key", Life::Never) {
                     Err(error) => break error,
@@ -187,7 +187,7 @@ fn a_row_that_somebody_holds_costs_the_limit() {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
             let began = Instant::now();
             assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"), "readers wait for nobody");
-            assert!(began.elapsed() < Duration::from_secs(1));
+            assert!(began.elapsed() < Duration::from_secs(5));
             // The server gives up first, so that nothing is done later.
             for error in [backend.incr("key", 1).unwrap_err(), backend.delete("key").unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -195,7 +195,7 @@ fn a_row_that_somebody_holds_costs_the_limit() {
             holder.join().expect("it lets go");
         });
         assert_eq!(get(&backend, "key").unwrap().as_deref(), Some("1"));
-        recovers(&backend, Duration::from_secs(3));
+        recovers(&backend, Duration::from_secs(5));
     }
 }
 

@@ -24,7 +24,7 @@ impl Paired {
         let copy = [b"CLUSTER".as_slice(), b"REPLICATE", id.as_bytes()];
         wait("it copies", || replica.ask(&copy).to_string() == "OK");
         for node in cluster.nodes().iter().chain([&replica]) {
-            node.command(&["CONFIG", "SET", "cluster-node-timeout", "500"]);
+            node.command(&["CONFIG", "SET", "cluster-node-timeout", "1500"]);
         }
         let paired = Paired { cluster, replica };
         paired.wait_until_known(&paired.replica);
@@ -112,7 +112,7 @@ fn a_promoted_replica_is_found_and_hands_back_without_an_error() {
         return;
     }
     let paired = PAIRED.lock();
-    let backend = backend(&format!("{}?reply_limit=2&rest=0.2", url(&paired.cluster)));
+    let backend = backend(&format!("{}?reply_limit=10&rest=0.2", url(&paired.cluster)));
     let key = paired.key("promoted");
     set(&backend, &key, "1").unwrap();
     paired.cluster.nodes()[0].kill();
@@ -127,15 +127,15 @@ fn a_promoted_replica_is_found_and_hands_back_without_an_error() {
             Err(error) => {
                 errors += 1;
                 assert!(error.is_temporary(), "{error}");
-                assert!(began.elapsed() < Duration::from_secs(15), "still: {error}");
+                assert!(began.elapsed() < Duration::from_secs(30), "still: {error}");
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
     };
     eprintln!("promoted after {:?}, {errors} errors, the slowest took {slowest:?}", began.elapsed());
     assert!(value.is_none_or(|value| value == "1"));
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
-    recovers(&backend, Duration::from_secs(2));
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    recovers(&backend, Duration::from_secs(5));
     let first = &paired.cluster.nodes()[0];
     first.restart();
     // It takes itself for a primary until the others tell it better.

