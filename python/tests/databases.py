@@ -30,8 +30,8 @@ class ByTable:
 def in_folder(folder: str) -> dict[str, Any]:
     """DATABASES: the site's own in memory, and one in a file that caches may be in."""
     engine = "django.db.backends.sqlite3"
-    # Nothing here outlives the machine.
-    quick = {"init_command": "PRAGMA synchronous=OFF"}
+    # Nothing here outlives the machine, and who waits for another may wait for long.
+    quick = {"init_command": "PRAGMA synchronous=OFF", "timeout": 60}
     file = str(Path(folder) / "caches.sqlite3")
     return {
         "default": {"ENGINE": engine, "NAME": ":memory:"},

@@ -144,7 +144,7 @@ def test_12_the_redis_settings_of_the_pages_work(
     cache = configure(default=settings)["default"]
     cache.set("key", "value", timeout=300)
     assert cache.get("key") == "value"
-    assert redis_server.ask_all(("SELECT", 1), ("TTL", ":1:key"))[1] in (299, 300)
+    assert redis_server.ask_all(("SELECT", 1), ("TTL", ":1:key"))[1] in range(290, 301)
 
 
 def test_12_the_memcached_settings_of_the_pages_work(configure: Any, memcached_server: Any) -> None:
@@ -152,7 +152,9 @@ def test_12_the_memcached_settings_of_the_pages_work(configure: Any, memcached_s
     cache = configure(default={"BACKEND": path, "LOCATION": location})["default"]
     cache.set("key", {"of": "the pages"}, timeout=300)
     assert cache.get("key") == {"of": "the pages"}
-    assert memcached_server.command("mg :1:key t") in ("HD t300", "HD t299")
+    told, left = memcached_server.command("mg :1:key t").split(" t")
+    assert told == "HD"
+    assert int(left) in range(290, 301)
 
 
 def test_12_the_table_of_the_pages_works(configure: Any) -> None:

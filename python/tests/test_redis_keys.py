@@ -22,7 +22,7 @@ def test_time_left_is_a_number_none_for_ever_and_0_for_missing(pair: Pair) -> No
     def script(cache: Any) -> Any:
         cache.set("timed", "v", 100)
         cache.set("ever", "v", None)
-        close = 99 <= cache.ttl("timed") <= 100, 99_000 < cache.pttl("timed") <= 100_000
+        close = 90 <= cache.ttl("timed") <= 100, 90_000 < cache.pttl("timed") <= 100_000
         return (
             close,
             [cache.ttl(key) for key in ("ever", "none")],
@@ -68,7 +68,7 @@ def test_deadlines_are_datetimes_or_unix_times(pair: Pair) -> None:
         cache.set("a", "v", None)
         cache.set("b", "v", None)
         done = [cache.expire_at("a", soon), cache.pexpire_at("b", soon)]
-        done += [3598 <= cache.ttl(key) <= 3600 for key in ("a", "b")]
+        done += [3500 <= cache.ttl(key) <= 3600 for key in ("a", "b")]
         done += [cache.expire_at("a", int(soon.timestamp()) + 600), cache.ttl("a") > 4000]
         done += [
             cache.pexpire_at("b", int(soon.timestamp() * 1000) + 600_000),
@@ -83,7 +83,7 @@ def test_deadlines_are_datetimes_or_unix_times(pair: Pair) -> None:
 def test_the_default_timeout_is_in_seconds_for_pexpire_too(ours: Any) -> None:
     ours.set("k", "v", None)
     assert ours.pexpire("k", DEFAULT_TIMEOUT) is True
-    assert 299_000 < ours.pttl("k") <= 300_000
+    assert 290_000 < ours.pttl("k") <= 300_000
 
 
 def test_no_timeout_is_for_ever(ours: Any) -> None:

@@ -52,7 +52,13 @@ def roads(cache: Any, timeout: Any) -> list[Any]:
 def test_timeouts_that_keep_a_value(make: Any, timeout: Any) -> None:
     if timeout == 1 and make.backend.early:
         timeout += make.backend.early
-    assert roads(make(), timeout) == [1] * 5
+    for _ in range(3):
+        began = time.monotonic()
+        found = roads(make(), timeout)
+        if found == [1] * 5 or time.monotonic() - began < 0.9:
+            break
+        # The shortest may have been over before it was looked at: once more.
+    assert found == [1] * 5
 
 
 @over("make", HERE)
@@ -98,7 +104,7 @@ def test_a_decimal_zero_is_zero(pair: Any) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "kept"),
-    [(None, True), (300, True), ("60", True), ("abc", True), ([], True), (1.9, True), (0, False), (-1, False),
+    [(None, True), (300, True), ("60", True), ("abc", True), ([], True), (5.9, True), (0, False), (-1, False),
      (0.9, False)],
 )  # fmt: skip
 def test_the_timeout_setting_is_the_default(pair: Any, setting: Any, kept: bool) -> None:
@@ -118,13 +124,18 @@ def test_the_timeout_setting_is_the_default(pair: Any, setting: Any, kept: bool)
     "default", [None, 0, -1, 60, 0.0, True, 2**70, fractions.Fraction(3, 2)], ids=repr
 )
 def test_a_reassigned_default_timeout_holds(pair: Any, default: Any) -> None:
-    ours, theirs = pair()
-    if default == 1 and pair.backend.early:
+    if default in (1, fractions.Fraction(3, 2)) and pair.backend.early:
         default += pair.backend.early  # or one of the two may be over before the other
-    for target in (ours, theirs):
-        target.default_timeout = default
-    assert outcome(ours.set, ("k", 1), {}) == outcome(theirs.set, ("k", 1), {})
-    assert ours.get("k") == theirs.get("k")
+    for _ in range(3):
+        ours, theirs = pair()
+        for target in (ours, theirs):
+            target.default_timeout = default
+        assert outcome(ours.set, ("k", 1), {}) == outcome(theirs.set, ("k", 1), {})
+        found = ours.get("k"), theirs.get("k")
+        if found[0] == found[1]:
+            break
+        # A whole second may pass between the two, on a busy machine: once more.
+    assert found[0] == found[1]
 
 
 @pytest.fixture
@@ -149,7 +160,7 @@ def test_a_value_is_there_until_its_timeout_and_not_after(make: Any, fine: Any) 
 
 
 def test_touch_gives_a_new_time(make: Any, fine: Any) -> None:
-    cache, soon = fine, make.backend.a_while(0.3)
+    cache, soon = fine, make.backend.a_while(1.5)
     cache.set("longer", 1, soon)
     cache.set("shorter", 1, 300)
     cache.set("for-ever", 1, soon)
@@ -163,13 +174,13 @@ def test_touch_gives_a_new_time(make: Any, fine: Any) -> None:
 
 def test_incr_keeps_the_time_and_set_gives_a_new_one(make: Any, fine: Any) -> None:
     cache = fine
-    cache.set_many({"counted": 1, "counted-slowly": 1.5, "set": 1}, make.backend.a_while(0.4))
+    cache.set_many({"counted": 1, "counted-slowly": 1.5, "set": 1}, make.backend.a_while(1.5))
     cache.incr("counted")
     if make.backend.adds in ("anything", "numbers"):
         cache.incr("counted-slowly", 1.5)
     cache.set("set", 2)
     clocks.until(lambda: cache.get("counted") is None)
-    clocks.until(lambda: cache.get("counted-slowly") is None, limit=0.5)
+    clocks.until(lambda: cache.get("counted-slowly") is None, limit=1)
     assert cache.get("set") == 2
 
 
@@ -179,7 +190,7 @@ def test_an_entry_moved_to_another_version_has_the_default_time(make: Any, fine:
     cache.set("k", 1, 300)
     assert cache.incr_version("k") == 2
     if make.backend.moves_with_its_time:
-        assert 299 < cache.ttl("k", version=2) <= 300
+        assert 290 < cache.ttl("k", version=2) <= 300
         return
     clocks.until(lambda: cache.get("k", version=2) is None)
 
