@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-def until(happened: Callable[[], object], limit: float = 5) -> float:
+def until(happened: Callable[[], object], limit: float = 20) -> float:
     """Ask every few milliseconds; the seconds it took. Fails after ``limit``."""
     began = time.monotonic()
     while not happened():
@@ -16,7 +16,7 @@ def until(happened: Callable[[], object], limit: float = 5) -> float:
     return time.monotonic() - began
 
 
-async def auntil(happened: Callable[[], Awaitable[object]], limit: float = 5) -> None:
+async def auntil(happened: Callable[[], Awaitable[object]], limit: float = 20) -> None:
     """The same in a loop."""
     began = time.monotonic()
     while not await happened():

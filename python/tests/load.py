@@ -13,7 +13,7 @@ from clocks import until
 from servers import Server
 
 #: Nothing takes longer: a request and its repetition, with room for a busy machine.
-GENEROUS = 3.0
+GENEROUS = 10.0
 
 
 class Load:

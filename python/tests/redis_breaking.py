@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +16,9 @@ from doors import DOORS
 from load import GENEROUS
 from packages import need_package
 from redis_clients import REDIS
-from servers import two_free_ports
 
 #: Of the aliases here, in seconds.
-LIMIT = 0.3
+LIMIT = 0.9
 QUICK = {"CONNECT_LIMIT": LIMIT, "REPLY_LIMIT": LIMIT, "BREAKER": 0.1}
 LOGGER = "hotclub.redis"
 READING = {"get": ("k",), "get_many": (["k", "l"],), "has_key": ("k",)}
@@ -84,6 +84,18 @@ def recovers(cache: Any) -> None:
     assert cache.get("r7") == [7]
 
 
+#: Until the end of the run, or somebody might take their ports.
+_bound: list[socket.socket] = []
+
+
 def nobody() -> str:
-    """An address at which nobody listens."""
-    return f"127.0.0.1:{two_free_ports()[0]}"
+    """An address at which nobody listens, nor ever will."""
+    one = socket.socket()
+    _bound.append(one)
+    one.bind(("127.0.0.1", 0))
+    return f"127.0.0.1:{one.getsockname()[1]}"
+
+
+def pytest_unconfigure() -> None:
+    for one in _bound:
+        one.close()

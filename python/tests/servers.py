@@ -27,7 +27,7 @@ from certificates import certificates
 T = TypeVar("T")
 
 #: A server that does not answer within this will not.
-START_LIMIT = 10.0
+START_LIMIT = 30.0
 #: No reply takes longer, unless the server is paused.
 REPLY_LIMIT = 10.0
 #: How often another port is tried when somebody else was faster, and what the server says then.

@@ -17,7 +17,7 @@ from hotclub.django import MemcachedCache, PyLibMCCache, PyMemcacheCache
 from clocks import until
 from memcached_servers import MemcachedFleet, MemcachedServer
 
-QUICK = {"REPLY_LIMIT": 0.3, "CONNECT_LIMIT": 0.3, "BREAKER": 0.1}
+QUICK = {"REPLY_LIMIT": 0.9, "CONNECT_LIMIT": 0.9, "BREAKER": 0.1}
 
 
 def settings(location: Any, **options: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_what_an_absent_node_was_not_told_is_done_before_it_is_read_again(
     ):
         with pytest.raises(errors.CacheConnectionError, match=memcached_server.address):
             verb()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     memcached_server.resume()
     until(lambda: cache.get("kept") == "old")
     assert cache.get_many(["deleted", "written", "touched"]) == {"touched": "old"}

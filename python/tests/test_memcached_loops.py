@@ -19,7 +19,7 @@ from memcached_clients import MEMCACHED
 from memcached_servers import MemcachedFleet, MemcachedServer
 
 #: Of the aliases here, in seconds.
-LIMIT = 0.3
+LIMIT = 0.9
 QUICK = {"CONNECT_LIMIT": LIMIT, "REPLY_LIMIT": LIMIT, "BREAKER": 0.1}
 VALUES = {f"k{number}": [number, "x" * number] for number in range(90)}
 
@@ -77,14 +77,14 @@ def test_three_slow_nodes_are_asked_at_once(to: Any, memcached_fleet: MemcachedF
             assert await cache.aset_many(VALUES) == []
             for proxy in proxies:
                 assert proxy.accepted > 0
-                proxy.set(Delay(0.2))
+                proxy.set(Delay(1))
             for verb, argument, answer in (
                 ("aget_many", VALUES, VALUES),
                 ("aset_many", VALUES, []),
             ):
                 began = time.monotonic()
                 assert await getattr(cache, verb)(argument) == answer
-                assert 0.2 <= time.monotonic() - began < 0.4
+                assert 1 <= time.monotonic() - began < 2.5
 
         asyncio.run(main())
 

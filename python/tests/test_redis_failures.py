@@ -142,7 +142,7 @@ def test_paused_under_load(configure: Any, redis_server: RedisServer) -> None:
     cache = configure(default=settings)["default"]
     with Load(cache) as load:
         load.works()
-        for pause in (0.1, 1.0):
+        for pause in (0.1, LIMIT * 2):
             redis_server.pause()
             time.sleep(pause)
             redis_server.resume()

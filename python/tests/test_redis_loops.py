@@ -47,9 +47,9 @@ def test_credentials_are_asked_for_in_a_thread_and_within_a_limit(configure: Any
                 ticks += 1
             return task, ticks
 
-        task, ticks = asyncio.run(ticks_while(cache(0.5).aget("key", "missing")))
+        task, ticks = asyncio.run(ticks_while(cache(0.2).aget("key", "missing")))
         assert task.result() == "missing"
-        assert ticks >= 10
+        assert ticks >= 3
         assert asked
         assert threading.main_thread() not in asked
 
@@ -57,6 +57,6 @@ def test_credentials_are_asked_for_in_a_thread_and_within_a_limit(configure: Any
         task, ticks = asyncio.run(ticks_while(cache(2).aget("key")))
         assert isinstance(task.exception(), errors.CacheConnectionError)
         assert "the credentials callable took longer than 1 s" in str(task.exception())
-        assert ticks >= 20
+        assert ticks >= 3
         # The loop's end waits for its threads.
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10

@@ -168,7 +168,7 @@ QUICKLY = ("INFO-PERIOD", 200, "PING-PERIOD", 400, "ASK-PERIOD", 100, "PUBLISH-P
 class RedisSentinels(_Group):
     """A primary and a replica under the name ``SERVICE``, watched by three sentinels.
 
-    A primary that is silent for half a second is given up; a second or two later the replica has
+    A primary that is silent for a second and a half is given up; a second or two later the replica has
     its place. Sentinels have neither passwords nor TLS.
     """
 
@@ -193,7 +193,7 @@ class RedisSentinels(_Group):
         password = primary.options.password
         lines = [
             f"monitor {self.SERVICE} 127.0.0.1 {primary.port} 2",
-            f"down-after-milliseconds {self.SERVICE} 500",
+            f"down-after-milliseconds {self.SERVICE} 1500",
             f"failover-timeout {self.SERVICE} 2000",
             *([] if password is None else [f"auth-pass {self.SERVICE} {password}"]),
         ]
