@@ -38,6 +38,12 @@ macro_rules! inline_only {
     ($self:ident, $verb:literal) => {
         debug_assert!($self.capability().inline, concat!("a backend that waits must override ", $verb))
     };
+    // To refuse what is not claimed takes no waiting.
+    ($self:ident, $verb:literal, where $claimed:ident) => {
+        if $self.capability().$claimed {
+            inline_only!($self, $verb);
+        }
+    };
 }
 
 /// What an implementor of a backend writes.
@@ -183,7 +189,7 @@ pub trait Backend: Any + Debug + Send + Sync {
 
     /// [`Backend::lease`] through the async door.
     fn alease<'a>(&'a self, key: &'a str, options: &'a LeaseOptions) -> Op<'a, Result<Lease>> {
-        inline_only!(self, "alease");
+        inline_only!(self, "alease", where leases);
         Op::ready(self.lease(key, options))
     }
 
@@ -195,25 +201,25 @@ pub trait Backend: Any + Debug + Send + Sync {
         value: Bytes,
         options: &'a SetOptions,
     ) -> Op<'a, Result<Filled>> {
-        inline_only!(self, "afill");
+        inline_only!(self, "afill", where leases);
         Op::ready(self.fill(key, token, value, options))
     }
 
     /// [`Backend::release`] through the async door.
     fn arelease<'a>(&'a self, key: &'a str, token: &'a Token) -> Op<'a, Result<()>> {
-        inline_only!(self, "arelease");
+        inline_only!(self, "arelease", where leases);
         Op::ready(self.release(key, token))
     }
 
     /// [`Backend::bump`] through the async door.
     fn abump<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<()>> {
-        inline_only!(self, "abump");
+        inline_only!(self, "abump", where tags);
         Op::ready(self.bump(tags))
     }
 
     /// [`Backend::stamp`] through the async door.
     fn astamp<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<Stamp>> {
-        inline_only!(self, "astamp");
+        inline_only!(self, "astamp", where tags);
         Op::ready(self.stamp(tags))
     }
 }

@@ -3,10 +3,7 @@
 use super::config::FileConfig;
 use super::error::Problem;
 use super::store::{Found, Store, Write};
-use crate::backend::{
-    Backend, Capability, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions, Shared, Stamp,
-    Tag, Token,
-};
+use crate::backend::{Backend, Capability, GetOptions, Item, Op, Scope, SetOptions, Shared};
 use crate::clock::Deadline;
 use crate::codec::{digits, integer, pickle};
 use crate::config::Options;
@@ -243,33 +240,5 @@ impl Backend for FileBackend {
         later(self, "delete_many", move |store| {
             keys.iter().try_fold(0, |count, key| Ok(count + u64::from(delete(store, key)?)))
         })
-    }
-
-    // Not done here yet, through either door, and refusing takes no waiting.
-
-    fn alease<'a>(&'a self, key: &'a str, options: &'a LeaseOptions) -> Op<'a, Result<Lease>> {
-        Op::ready(self.lease(key, options))
-    }
-
-    fn afill<'a>(
-        &'a self,
-        key: &'a str,
-        token: &'a Token,
-        value: Bytes,
-        options: &'a SetOptions,
-    ) -> Op<'a, Result<Filled>> {
-        Op::ready(self.fill(key, token, value, options))
-    }
-
-    fn arelease<'a>(&'a self, key: &'a str, token: &'a Token) -> Op<'a, Result<()>> {
-        Op::ready(self.release(key, token))
-    }
-
-    fn abump<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<()>> {
-        Op::ready(self.bump(tags))
-    }
-
-    fn astamp<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<Stamp>> {
-        Op::ready(self.stamp(tags))
     }
 }

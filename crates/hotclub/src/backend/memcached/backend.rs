@@ -2,10 +2,7 @@
 use super::expiry::exptime;
 use super::value::entry;
 use super::{AbsentNodes, MemcachedConfig};
-use crate::backend::{
-    Backend, Capability, Condition, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions,
-    Shared, Stamp, Tag, Token,
-};
+use crate::backend::{Backend, Capability, Condition, GetOptions, Item, Op, Scope, SetOptions, Shared};
 use crate::entry::{Entry, Flags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::remote::IntoError;
@@ -308,33 +305,5 @@ impl Backend for MemcachedBackend {
 
     fn adelete_many<'a>(&'a self, keys: &'a [&'a str]) -> Op<'a, Result<u64>> {
         Op::pending(self.remove(Door::Later, keys))
-    }
-
-    // Not done here yet, through either door, and refusing takes no waiting.
-
-    fn alease<'a>(&'a self, key: &'a str, options: &'a LeaseOptions) -> Op<'a, Result<Lease>> {
-        Op::ready(self.lease(key, options))
-    }
-
-    fn afill<'a>(
-        &'a self,
-        key: &'a str,
-        token: &'a Token,
-        value: Bytes,
-        options: &'a SetOptions,
-    ) -> Op<'a, Result<Filled>> {
-        Op::ready(self.fill(key, token, value, options))
-    }
-
-    fn arelease<'a>(&'a self, key: &'a str, token: &'a Token) -> Op<'a, Result<()>> {
-        Op::ready(self.release(key, token))
-    }
-
-    fn abump<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<()>> {
-        Op::ready(self.bump(tags))
-    }
-
-    fn astamp<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<Stamp>> {
-        Op::ready(self.stamp(tags))
     }
 }

@@ -5,10 +5,7 @@ use super::config::RedisConfig;
 #[cfg(feature = "redis")]
 use super::tokio_door::TokioDoor;
 use super::verbs::{self, Sweep, Verb};
-use crate::backend::{
-    Backend, Capability, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions, Shared, Stamp,
-    Tag, Token,
-};
+use crate::backend::{Backend, Capability, GetOptions, Item, Op, Scope, SetOptions, Shared};
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::timeout::Life;
@@ -213,33 +210,5 @@ impl Backend for RedisBackend {
 
     fn adelete_many<'a>(&'a self, keys: &'a [&'a str]) -> Op<'a, Result<u64>> {
         self.later(verbs::delete_many(keys))
-    }
-
-    // Not done here, through either door, and refusing takes no waiting.
-
-    fn alease<'a>(&'a self, key: &'a str, options: &'a LeaseOptions) -> Op<'a, Result<Lease>> {
-        Op::ready(self.lease(key, options))
-    }
-
-    fn afill<'a>(
-        &'a self,
-        key: &'a str,
-        token: &'a Token,
-        value: Bytes,
-        options: &'a SetOptions,
-    ) -> Op<'a, Result<Filled>> {
-        Op::ready(self.fill(key, token, value, options))
-    }
-
-    fn arelease<'a>(&'a self, key: &'a str, token: &'a Token) -> Op<'a, Result<()>> {
-        Op::ready(self.release(key, token))
-    }
-
-    fn abump<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<()>> {
-        Op::ready(self.bump(tags))
-    }
-
-    fn astamp<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<Stamp>> {
-        Op::ready(self.stamp(tags))
     }
 }

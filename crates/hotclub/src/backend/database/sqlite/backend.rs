@@ -3,10 +3,7 @@ use super::config::SqliteConfig;
 use super::store::Store;
 use super::words::{Found, Item as Stored, Write};
 use crate::backend::database::Layout;
-use crate::backend::{
-    Backend, Capability, Condition, Filled, GetOptions, Item, Lease, LeaseOptions, Op, Scope, SetOptions,
-    Shared, Stamp, Tag, Token,
-};
+use crate::backend::{Backend, Capability, Condition, GetOptions, Item, Op, Scope, SetOptions, Shared};
 use crate::clock::{Clock, Deadline};
 use crate::codec::integer;
 use crate::config::Options;
@@ -262,33 +259,5 @@ impl Backend for SqliteBackend {
     fn adelete_many<'a>(&'a self, keys: &'a [&'a str]) -> Op<'a, Result<u64>> {
         let keys = owned(keys);
         self.later("delete_many", move |store| store.delete_many(&keys))
-    }
-
-    // Not done here yet, through either door, and refusing takes no waiting.
-
-    fn alease<'a>(&'a self, key: &'a str, options: &'a LeaseOptions) -> Op<'a, Result<Lease>> {
-        Op::ready(self.lease(key, options))
-    }
-
-    fn afill<'a>(
-        &'a self,
-        key: &'a str,
-        token: &'a Token,
-        value: Bytes,
-        options: &'a SetOptions,
-    ) -> Op<'a, Result<Filled>> {
-        Op::ready(self.fill(key, token, value, options))
-    }
-
-    fn arelease<'a>(&'a self, key: &'a str, token: &'a Token) -> Op<'a, Result<()>> {
-        Op::ready(self.release(key, token))
-    }
-
-    fn abump<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<()>> {
-        Op::ready(self.bump(tags))
-    }
-
-    fn astamp<'a>(&'a self, tags: &'a [Tag]) -> Op<'a, Result<Stamp>> {
-        Op::ready(self.stamp(tags))
     }
 }
