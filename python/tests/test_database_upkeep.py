@@ -160,8 +160,8 @@ def test_those_who_cull_at_once_remove_one_part(opened: Callable[..., Any]) -> N
                 fewest.append(len(rows()))
 
     in_threads(6, write)
-    # A third of them goes at a time, and those whose keys were written meanwhile.
-    assert 50 <= min(fewest) < 90
+    # A third of them goes at a time; who is slow to remove it takes what was written meanwhile, too.
+    assert 25 <= min(fewest) < 90
 
 
 def test_a_full_table_is_not_counted_on_each_write(opened: Callable[..., Any]) -> None:
