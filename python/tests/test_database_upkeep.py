@@ -203,18 +203,65 @@ def test_keys_that_look_alike_are_not_each_others(cache: Any) -> None:
 
 @SERVERS
 def test_adding_in_transactions_makes_no_deadlock(cache: Any) -> None:
-    cache.set("live", 1)
+    live = ["live", "other"]
+    cache.set_many(dict.fromkeys(live, 1))
 
     def add(number: int) -> list[bool]:
         added = []
         for step in range(60):
             with transaction.atomic():
-                added.append(cache.add("live", 2))
+                # Crosswise: who locked what is there would wait for each other.
+                added += [cache.add(key, 2) for key in live[:: 1 if number % 2 else -1]]
                 added.append(cache.add(f"{number}-{step}", 1))
         return added
 
-    assert in_threads(6, add) == [[False, True] * 60] * 6
-    assert cache.get("live") == 1
+    assert in_threads(6, add) == [[False, False, True] * 60] * 6
+    assert cache.get_many(live) == dict.fromkeys(live, 1)
+
+
+@SERVERS
+def test_an_entry_that_is_not_added_is_locked_by_nobody(cache: Any) -> None:
+    cache.set("live", 1)
+    with held(lambda: cache.add("live", 2)):
+        began = time.monotonic()
+        assert cache.add("live", 3) is False
+        cache.set("live", 4)
+        assert time.monotonic() - began < SOON
+    assert cache.get("live") == 4
+
+
+@MARIA
+def test_a_transaction_that_the_database_ended_is_not_gone_on_with(cache: Any) -> None:
+    cache.set_many({"a": 1, "b": 1})
+
+    def crosswise(first: str, second: str) -> str:
+        connection.set_autocommit(False)
+        try:
+            cache.set(first, 2)
+            both.wait(10)
+            cache.set(second, 2)
+            connection.commit()
+        except OperationalError:
+            return "told"
+        finally:
+            connection.rollback()
+            connection.set_autocommit(True)
+        return "done"
+
+    both = threading.Barrier(2)
+    ends = in_threads(2, lambda number: crosswise(*("ab" if number else "ba")))
+    assert sorted(ends) == ["done", "told"]
+    assert cache.get_many("ab") == {"a": 2, "b": 2}
+
+
+@MARIA
+def test_letters_of_other_languages_are_touched_in_any_table(cache: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {TABLE} CONVERT TO CHARACTER SET latin1")
+    cache.set("é", 1)
+    assert cache.get("é") == 1
+    assert cache.touch("é", 60) is True
+    assert cache.touch("e", 60) is False
 
 
 def test_add_says_what_it_did(cache: Any) -> None:

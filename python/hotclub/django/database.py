@@ -19,11 +19,14 @@ from hotclub import tracing
 from hotclub.django.moments import end_at, now_in
 from hotclub.django.options import database_options
 from hotclub.django.shared import Shared, in_a_thread
+from hotclub.django.statements import add_row, put_rows
 from hotclub.django.tables import (
     Count,
     count_of,
     in_parts,
     is_conflict,
+    is_gone,
+    is_inside,
     names_in,
     own,
     rows_at_once,
@@ -34,8 +37,6 @@ from hotclub.django.upkeep import cull, made_room, make_room, sweep_later
 
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
-#: What MySQL's answer to `add` says where there is a live entry.
-LIVE = 2
 #: Somebody who writes the same key again and again is not waited for longer.
 TRIALS = 100
 
@@ -235,31 +236,17 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _put_rows(
         self, connection: Any, rows: Sequence[tuple[str, str]], end: Any
     ) -> DatabaseError | None:
-        table, key, value, expires = names_in(connection, self._table)
-        if connection.vendor == "mysql":
-            # The key too: what looks alike to the index takes the other's place, and not only its value.
-            there = "ON DUPLICATE KEY UPDATE " + ", ".join(
-                f"{name} = VALUES({name})" for name in (value, key, expires)
-            )
-        else:
-            there = (
-                f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}, "
-                f"{expires} = excluded.{expires}"
-            )
-        marks = ", ".join(["(%s, %s, %s)"] * len(rows))
         try:
-            with step(connection) as cursor:
-                cursor.execute(
-                    f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES {marks} {there}",
-                    [field for full, stored in rows for field in (full, stored, end)],
-                )
+            put_rows(connection, self._table, rows, end)
         except DatabaseError as error:
             return self._forgiven(connection, error)
         return None
 
     def _forgiven(self, connection: Any, error: DatabaseError) -> DatabaseError:
-        """As Django: a write may fail silently, but not for want of a table or a server."""
-        if "ON CONFLICT" in str(error):
+        """As Django: a write may fail silently, but not for want of a table, a server or a transaction."""
+        if is_gone(connection, error):
+            raise error
+        if "ON CONFLICT" in str(error) and "constraint" in str(error):
             raise DatabaseError(
                 f"hotclub: {type(self).__name__}: {self._table!r} needs cache_key as its primary key, "
                 f"as createcachetable makes it: {error}"
@@ -289,35 +276,12 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         count = self._count(connection)
         trouble = make_room(self, connection, count)
         try:
-            with step(connection) as cursor:
-                added = self._try_add(connection, cursor, row)
+            added = add_row(connection, self._table, row)
         except DatabaseError as error:
             self._forgiven(connection, error)
             added = False
         made_room(self, connection, count, int(added), trouble)
         return added
-
-    def _try_add(self, connection: Any, cursor: Any, row: list[Any]) -> bool:
-        table, key, value, expires = names_in(connection, self._table)
-        insert = f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES (%s, %s, %s) "
-        now = now_in(connection)
-        if connection.vendor != "mysql":
-            cursor.execute(
-                f"{insert} ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}, "
-                f"{expires} = excluded.{expires} WHERE {table}.{expires} < %s",
-                [*row, now],
-            )
-            return bool(cursor.rowcount > 0)
-        # One statement, whose lock is a writer's from the first: one that is raised later makes two who add
-        # the same key wait for each other. Columns are set from left to right; the answer's id says what was.
-        over = "IF({0} < %s, VALUES({1}), {1})"
-        cursor.execute(
-            f"{insert} ON DUPLICATE KEY UPDATE {value} = {over.format(expires, value)}, "
-            f"{key} = {over.format(expires, key)}, {expires} = IF({expires} < %s, "
-            f"IF(LAST_INSERT_ID(1), VALUES({expires}), NULL), IF(LAST_INSERT_ID({LIVE}), {expires}, NULL))",
-            [*row, now, now, now],
-        )
-        return bool(cursor.lastrowid != LIVE)
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
         """Give a live entry a new deadline; whether there was one. What is over stays so."""
@@ -328,7 +292,8 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
             table, name, _, expires = names_in(connection, self._table)
             end = self._end(connection, timeout)
             # MySQL's collations take keys for each other.
-            same = f" AND BINARY {name} = %s" if connection.vendor == "mysql" else ""
+            of_key = f"CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(%s AS BINARY)"
+            same = f" AND {of_key}" if connection.vendor == "mysql" else ""
             try:
                 with step(connection) as cursor:
                     cursor.execute(
@@ -361,14 +326,14 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _incr(self, full: str, key: Any, delta: Any) -> Any:
         connection = self._writing()
         locks = connection.features.has_select_for_update
-        is_inside = connection.in_atomic_block
+        inside = is_inside(connection)
         for _ in range(TRIALS):
             # Where rows can be locked, the first trial holds, unless transactions may see nothing new.
             try:
                 with step(connection, atomic=locks) as cursor:
                     done, total = self._try_incr(connection, cursor, full, key, delta, locks)
             except OperationalError as error:
-                if is_inside or not is_conflict(error):
+                if inside or not is_conflict(error):
                     raise
                 continue
             if done:

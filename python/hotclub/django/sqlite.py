@@ -21,7 +21,7 @@ class SQLiteVerbs(PersistentVerbs, _hotclub.Sqlite, house=True):
 
     __slots__ = ()
     _made_of: ClassVar[dict[str, tuple[str, ...]]] = {
-        "get": ("get_many", "incr"),
+        "get": ("get_many", "has_key", "incr"),
         "set": ("set_many", "incr"),
         "delete": ("delete_many",),
     }

@@ -9,8 +9,7 @@ import contextvars
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -66,11 +65,16 @@ def names_in(connection: Any, table: str) -> tuple[str, str, str, str]:
     return found
 
 
+def is_inside(connection: Any) -> bool:
+    """Whether the caller has a transaction open, or each of its statements belongs to one."""
+    return bool(connection.in_atomic_block or not connection.get_autocommit())
+
+
 @contextmanager
 def step(connection: Any, atomic: bool = False) -> Iterator[Any]:
     """A cursor whose failure leaves the caller's transaction usable; with one of its own if asked."""
-    inside = atomic or connection.in_atomic_block or not connection.get_autocommit()
-    scope: Any = transaction.atomic(using=connection.alias) if inside else nullcontext()
+    own = atomic or is_inside(connection)
+    scope: Any = transaction.atomic(using=connection.alias) if own else nullcontext()
     with scope, connection.cursor() as cursor:
         yield cursor
 
@@ -79,8 +83,14 @@ def is_conflict(error: Exception) -> bool:
     """Whether the database gave up a transaction for the sake of another: it may be tried again."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    deadlock_of_mysql = (1213,)
-    return state in ("40001", "40P01") or getattr(cause, "args", ())[:1] == deadlock_of_mysql
+    # A deadlock, and a row that changed since MariaDB's snapshot.
+    return state in ("40001", "40P01") or getattr(cause, "args", ())[:1] in ((1213,), (1020,))
+
+
+def is_gone(connection: Any, error: Exception) -> bool:
+    """Whether the caller's transaction ended with this: MySQL rolls back all of it, not to a savepoint."""
+    gave_up = connection.vendor == "mysql" and is_conflict(error)
+    return connection.needs_rollback or (gave_up and is_inside(connection))
 
 
 #: Rows of one statement, for databases that say nothing of their limit, and letters of their values.
@@ -173,14 +183,14 @@ def beside(work: Callable[[], Any]) -> Any:
         with suppress(RuntimeError):
             asked = caller.submit(context.run, work)
     if asked is not None:
-        try:
-            return asked.result(ANSWERED)
-        except FutureTimeout:
-            asked.cancel()
-            raise DatabaseError(
-                f"hotclub: the thread that waits for this loop was busy for {ANSWERED:g} s: "
-                "use the async verb here"
-            ) from None
+        wait([asked], ANSWERED)
+        # What has begun comes to its end, within the limits of the database.
+        if not asked.cancel():
+            return asked.result()
+        raise DatabaseError(
+            f"hotclub: the thread that waits for this loop was busy for {ANSWERED:g} s: "
+            "use the async verb here"
+        )
 
     def run() -> Any:
         try:

@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils.timezone import now as tz_now
 
 from hotclub.django.moments import now_in
-from hotclub.django.tables import Count, names_in, step
+from hotclub.django.tables import Count, is_gone, is_inside, names_in, step
 
 #: A count of rows is believed for so long, in seconds.
 COUNTED_ANEW = 30.0
@@ -38,7 +38,7 @@ def make_room(cache: Any, connection: Any, count: Count) -> DatabaseError | None
     try:
         _count_and_cull(cache, connection, count)
     except DatabaseError as error:
-        if not connection.is_usable():
+        if is_gone(connection, error) or not connection.is_usable():
             raise
         return error
     return None
@@ -92,7 +92,7 @@ def made_room(
         return
     count.swept = now
     # Within a transaction its rows would be locked to the end of it.
-    if connection.in_atomic_block or not connection.get_autocommit():
+    if is_inside(connection):
         count.is_to_be_swept = True
     else:
         sweep(cache._table, connection)
@@ -119,22 +119,22 @@ def sweep(name: str, connection: Any) -> None:
                 if keys:
                     marks = ", ".join(["%s"] * len(keys))
                     cursor.execute(f"{still}({marks})", [long_over, *keys])
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         # The next one will do it.
         logger.debug("the table %s was not swept: %s", name, error)
 
 
 def sweep_later(name: str, connection: Any, count: Count) -> None:
     """At the end of a request whose writes were all in a transaction."""
-    if connection.in_atomic_block or not count.is_to_be_swept:
-        return
-    count.is_to_be_swept = False
     was_open = connection.connection is not None
     try:
+        if is_inside(connection):
+            return
+        count.is_to_be_swept = False
         sweep(name, connection)
     except SynchronousOnlyOperation:
         # In the thread of a loop, which is not held up for this.
         count.is_to_be_swept = True
     finally:
-        if not was_open:
+        if not was_open and connection.connection is not None:
             connection.close()
