@@ -71,7 +71,7 @@ impl From<Problem> for Stays {
 
 /// What a pickle holds that is nothing but such a number.
 fn whole_number(pickled: &[u8]) -> Option<i64> {
-    const LONGEST: usize = 16;
+    const LONGEST: usize = 32;
     if pickled.len() > LONGEST {
         return None;
     }

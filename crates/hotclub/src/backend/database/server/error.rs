@@ -102,8 +102,11 @@ fn of_postgres(state: &str, message: String) -> Trouble {
     match state {
         "40001" | "40P01" => Trouble::Conflict(message),
         "42P01" => Trouble::NoTable(message),
-        // The server ends, has no room for us, or has forgotten what was prepared: a connection of no use.
-        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "26000" => Trouble::Lost(message),
+        // The server ends, has no room for us, has forgotten what was prepared, or was waited upon in a transaction for
+        // too long: a connection of no use.
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "26000" | "25P03" | "25P04" => {
+            Trouble::Lost(message)
+        }
         "57014" | "55P03" => Trouble::Refused(ErrorKind::Timeout, message),
         "22001" | "22021" => Trouble::Refused(ErrorKind::InvalidKey, message),
         _ if state.starts_with("54") => Trouble::Refused(ErrorKind::TooLarge, message),
@@ -116,7 +119,8 @@ fn of_postgres(state: &str, message: String) -> Trouble {
 #[cfg(feature = "mysql")]
 fn of_mysql(number: u16, message: String) -> Trouble {
     match number {
-        1213 => Trouble::Conflict(message),
+        // A deadlock; a row that changed since MariaDB's snapshot.
+        1213 | 1020 => Trouble::Conflict(message),
         1146 => Trouble::NoTable(message),
         // Too many connections, shutting down, killed, idle for too long.
         1040 | 1053 | 1077 | 1203 | 1927 | 4031 => Trouble::Lost(message),

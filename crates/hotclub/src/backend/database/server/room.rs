@@ -26,6 +26,8 @@ const CULLED: i64 = 10_000;
 const MOST_CULLING: Duration = Duration::from_secs(2);
 /// A read is noted that comes this many milliseconds after the use that is known.
 const NOTED: i64 = 60_000;
+/// What failed for want of time is not tried again for so long.
+const REST: Duration = Duration::from_secs(5);
 /// The note is not worth more of the reader's time.
 const NOTING: Duration = Duration::from_millis(250);
 
@@ -34,12 +36,19 @@ const NOTING: Duration = Duration::from_millis(250);
 pub(super) struct Room {
     rows: Option<(i64, Instant)>,
     swept: Option<Instant>,
+    /// When a count, or the noting of a use, failed: others are not to wait for it again at once.
+    uncounted: Option<Instant>,
+    unnoted: Option<Instant>,
     /// Somebody will look for what was not used for longest.
     is_limited: bool,
     is_culling: bool,
 }
 
 impl Room {
+    fn rests(since: Option<Instant>) -> bool {
+        since.is_some_and(|since| since.elapsed() < REST)
+    }
+
     fn known(&self) -> Option<i64> {
         self.rows.filter(|(_, since)| since.elapsed() < COUNTED_ANEW).map(|(rows, _)| rows)
     }
@@ -88,12 +97,21 @@ impl Session<'_> {
         }
         let Some(limit) = limit.or(self.config.limit) else { return Ok(()) };
         self.state.room.lock().is_limited = true;
-        let known = self.state.room.lock().known();
-        if known.is_some_and(|rows| rows < limit.max_entries) {
+        let (known, rests) = {
+            let room = self.state.room.lock();
+            (room.known(), Room::rests(room.uncounted))
+        };
+        if rests || known.is_some_and(|rows| rows < limit.max_entries) {
             return Ok(());
         }
-        if self.count().await? < limit.max_entries {
-            return Ok(());
+        match self.count().await {
+            Ok(rows) if rows < limit.max_entries => return Ok(()),
+            Ok(_) => {}
+            Err(trouble) if is_busy(&trouble) => {
+                self.state.room.lock().uncounted = Some(Instant::now());
+                return Ok(());
+            }
+            Err(trouble) => return Err(trouble),
         }
         // Those of other processes are told apart in the database; here it costs nothing.
         let state = self.state;
@@ -105,12 +123,12 @@ impl Session<'_> {
     }
 
     async fn sweep_and_cull(&mut self, limit: Limit) -> Result<(), Trouble> {
+        let began = Instant::now();
         for _ in 0..STEPS {
-            if self.sweep().await? < SWEEP {
+            if self.sweep().await? < SWEEP || began.elapsed() > MOST_CULLING {
                 break;
             }
         }
-        let began = Instant::now();
         let mut goal = None;
         for _ in 0..STEPS {
             if self.step(limit, &mut goal).await?.is_break() || began.elapsed() > MOST_CULLING {
@@ -123,7 +141,11 @@ impl Session<'_> {
     /// After a read, where there is a limit: a statement more, but once a minute for an entry. It is a help to those
     /// who cull: where it cannot be noted in time, the read is none the worse.
     pub(super) async fn note_use(&mut self, found: &[&Found]) {
-        if !self.table.is_own() || !(self.config.limit.is_some() || self.state.room.lock().is_limited) {
+        let is_wanted = {
+            let room = self.state.room.lock();
+            (self.config.limit.is_some() || room.is_limited) && !Room::rests(room.unnoted)
+        };
+        if !self.table.is_own() || !is_wanted {
             return;
         }
         let now = self.now();
@@ -133,6 +155,8 @@ impl Session<'_> {
         let limit = self.config.reply_limit.min(NOTING);
         for keys in keys.chunks(MOST_ROWS) {
             if self.ask_within(limit, self.table.note_use(keys, now)).await.is_err() {
+                // What was asked may wait on in the server.
+                self.state.room.lock().unnoted = Some(Instant::now());
                 return;
             }
         }
@@ -159,17 +183,32 @@ impl Session<'_> {
     /// A step of a cull, by one process at a time: two that each removed their part would remove too much. Whoever
     /// comes second counts anew, and finds the goal reached; whoever finds somebody at it leaves it to them.
     async fn step(&mut self, limit: Limit, goal: &mut Option<i64>) -> Result<ControlFlow<()>, Trouble> {
-        self.begin().await?;
-        let is_ours = self.ask(self.table.try_lock()).await?.number() == 1;
-        let done = if is_ours { self.cull(limit, goal).await } else { Ok(ControlFlow::Break(())) };
-        let (end, flow) = match done {
-            Ok(flow) => ("COMMIT", flow),
-            Err(trouble) if is_busy(&trouble) => ("ROLLBACK", ControlFlow::Break(())),
+        self.holds = true;
+        let (begin, commit, roll_back) = self.table.around_lock();
+        if let Some(begin) = begin {
+            self.say(begin).await?;
+        }
+        let lock = self.table.try_lock();
+        let is_ours = match self.ask(lock).await {
+            Ok(answer) => answer.number() == 1,
+            // Where there are no such locks, as in a cluster of MariaDB, culls cannot be told apart.
+            Err(Trouble::Refused(ErrorKind::Refused, _)) if begin.is_none() => true,
             Err(trouble) => return Err(trouble),
         };
-        self.say(end).await?;
+        let done = if is_ours { self.cull(limit, goal).await } else { Ok(ControlFlow::Break(())) };
+        let (end, flow) = match done {
+            Ok(flow) => (commit, flow),
+            Err(trouble) if is_busy(&trouble) => (roll_back, ControlFlow::Break(())),
+            Err(trouble) => return Err(trouble),
+        };
+        if let Some(end) = end {
+            self.say(end).await?;
+        }
         if let Some(unlock) = self.table.unlock().filter(|_| is_ours) {
-            self.ask(unlock).await?;
+            match self.ask(unlock).await {
+                Ok(_) | Err(Trouble::Refused(ErrorKind::Refused, _)) => {}
+                Err(trouble) => return Err(trouble),
+            }
         }
         self.holds = false;
         Ok(flow)

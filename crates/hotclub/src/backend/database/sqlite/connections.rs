@@ -255,7 +255,8 @@ fn make(path: &Path, limit: Duration) -> io::Result<bool> {
 /// does so, or the log of one that was quicker would go.
 fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
     let _lock = lock(directory, limit)?;
-    if path.exists() {
+    // Also a link that leads nowhere yet is not ours to replace.
+    if path.symlink_metadata().is_ok() {
         return Ok(());
     }
     for end in ["-wal", "-shm", "-journal"] {
@@ -266,15 +267,28 @@ fn make_anew(path: &Path, directory: &Path, limit: Duration) -> io::Result<()> {
             _ => {}
         }
     }
+    let new = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop);
     // Closed before others can see it: to close it later would give back the locks that this process has on it.
     let mut unseen = path.as_os_str().to_owned();
-    unseen.push("-new");
-    match std::fs::remove_file(&unseen) {
+    unseen.push(format!("-new-{}", std::process::id()));
+    let unseen = Path::new(&unseen);
+    match std::fs::remove_file(unseen) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unseen).map(drop)?;
-    std::fs::rename(unseen, path)
+    new(unseen)?;
+    let seen = std::fs::hard_link(unseen, path);
+    std::fs::remove_file(unseen)?;
+    match seen {
+        Ok(()) => Ok(()),
+        // Of others who make one, and know nothing of our lock.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without such links.
+        Err(_) => new(path).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        }),
+    }
 }
 
 /// Who makes a file or takes one away has this lock of its directory.

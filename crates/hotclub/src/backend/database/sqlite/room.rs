@@ -94,7 +94,7 @@ impl Room {
 }
 
 /// SQLite takes no row of more than 1,000,000,000 bytes (SQLITE_MAX_LENGTH), and its other columns have some of them.
-const MOST_ROW: i64 = 999_990_000;
+const MOST_ROW: usize = 999_990_000;
 
 impl Store {
     /// Before a write: culls if the limit of entries is reached, writes down what was used, looks for what is over.
@@ -154,6 +154,12 @@ impl Store {
         Ok(entries)
     }
 
+    /// Whether a row takes this value.
+    pub(super) fn fits(&self, value: &[u8]) -> bool {
+        let most = if self.config().layout == Layout::Own { MOST_ROW } else { MOST_ROW / 4 * 3 };
+        value.len() <= most
+    }
+
     /// Whether a value of this size may be written at all.
     pub(super) fn has_room(
         &self,
@@ -161,9 +167,6 @@ impl Store {
         size: i64,
         head: Option<Head>,
     ) -> Result<bool, Failure> {
-        if size > MOST_ROW {
-            return Ok(false);
-        }
         let most = self.room.max_bytes;
         if self.room.eviction != Eviction::Never || size > most {
             return Ok(size <= most);

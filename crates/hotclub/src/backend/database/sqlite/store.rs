@@ -223,13 +223,16 @@ impl Store {
 
     #[cold]
     fn no_room(&self, verb: &'static str, key: &str, value: &[u8]) -> Error {
-        let what = self.lacking(self.table.size(key, value));
+        let what = self.lacking(key, value);
         told(verb)(self.connections.problem(ErrorKind::TooLarge, what))
     }
 
     #[cold]
-    fn lacking(&self, size: i64) -> String {
-        let most = self.config().max_bytes;
+    fn lacking(&self, key: &str, value: &[u8]) -> String {
+        if !self.fits(value) {
+            return format!("sqlite takes no value of {} bytes", value.len());
+        }
+        let (size, most) = (self.table.size(key, value), self.config().max_bytes);
         format!("{size} bytes find no room in {most}, and no entry may go or all would not be enough")
     }
 
@@ -276,7 +279,8 @@ impl Store {
             return Ok(Put::Unwritten);
         }
         let deadline = deadline(write.life, now);
-        let has_room = deadline.is_none() || self.has_room(connection, self.table.size(key, value), head)?;
+        let size = self.table.size(key, value);
+        let has_room = deadline.is_none() || (self.fits(value) && self.has_room(connection, size, head)?);
         let Some(deadline) = deadline.filter(|_| has_room) else {
             if let Some(head) = head.filter(|head| head.is_this) {
                 self.take_out(connection, key, head)?;
@@ -391,8 +395,8 @@ impl Store {
             let head = self.table.head(connection, key)?;
             let size = self.table.size(key, &value);
             // What is there stays: nothing was added to it.
-            if !self.has_room(connection, size, head)? {
-                return Err(Failure::Said(ErrorKind::TooLarge, self.lacking(size)));
+            if !self.fits(&value) || !self.has_room(connection, size, head)? {
+                return Err(Failure::Said(ErrorKind::TooLarge, self.lacking(key, &value)));
             }
             self.put_in(connection, key, &new, head)?;
             Ok(Ok(true))

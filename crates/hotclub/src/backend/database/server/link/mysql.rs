@@ -41,12 +41,14 @@ fn options(config: &ServerConfig) -> Result<MySqlConnectOptions, sqlx::Error> {
 }
 
 /// Waits for locks have this time, in whole seconds, and of MariaDB's statements everything. MySQL has a limit for
-/// reads alone, which wait for nobody.
+/// reads alone, which wait for nobody. A process that stands still keeps nothing for hours: none of ours is idle for as
+/// long as that.
 pub(super) fn limits(reply_limit: Duration) -> String {
     let limit = server_limit(reply_limit);
     let seconds = limit.as_secs().max(1);
     format!(
-        "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds} \
+        "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, \
+         wait_timeout = 600 \
          /*M!100102 , max_statement_time = {:.3} */",
         limit.as_secs_f64().max(0.001)
     )

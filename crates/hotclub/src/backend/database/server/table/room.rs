@@ -46,6 +46,17 @@ impl Table {
         statement
     }
 
+    /// What begins and ends the time of the lock, where that is a transaction.
+    pub(in super::super) fn around_lock(
+        &self,
+    ) -> (Option<&'static str>, Option<&'static str>, Option<&'static str>) {
+        if self.is_postgres() {
+            (Some("BEGIN"), Some("COMMIT"), Some("ROLLBACK"))
+        } else {
+            (None, None, None)
+        }
+    }
+
     /// 1 if nobody else culls this table, who then has to wait: PostgreSQL until the end of the transaction, MySQL until
     /// [`Table::unlock`] or the end of the connection.
     pub(in super::super) fn try_lock(&self) -> Statement<'_> {
@@ -55,8 +66,8 @@ impl Table {
             statement.text("CASE WHEN ").text(&text).arg(Arg::Text(&self.quoted));
             statement.text(")::oid::bigint) THEN 1 ELSE 0 END::bigint");
         } else {
-            statement.text("CAST(GET_LOCK(").text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name));
-            statement.text("))), 0) AS SIGNED)");
+            statement.text("CAST(COALESCE(GET_LOCK(").text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name));
+            statement.text("))), 0), 0) AS SIGNED)");
         }
         statement.giving(&[Column::Int]);
         statement
@@ -67,8 +78,8 @@ impl Table {
         if self.is_postgres() {
             return None;
         }
-        let mut statement = self.statement("SELECT CAST(RELEASE_LOCK(");
-        statement.text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name)).text(")))) AS SIGNED)");
+        let mut statement = self.statement("SELECT CAST(COALESCE(RELEASE_LOCK(");
+        statement.text(LOCK_OF_MYSQL).arg(Arg::Text(&self.name)).text(")))), 0) AS SIGNED)");
         statement.giving(&[Column::Int]);
         Some(statement)
     }

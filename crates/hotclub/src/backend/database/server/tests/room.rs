@@ -169,6 +169,29 @@ fn caches_that_cull_at_once_do_not_remove_each_their_part() {
 }
 
 #[test]
+fn rows_that_change_while_they_are_counted_cost_no_write() {
+    if !mariadb_or_skip("rows_that_change_while_they_are_counted_cost_no_write") {
+        return;
+    }
+    // The default since 11.6.
+    let server = MariaDbServer::start(MariaDbOptions::new().argument("--innodb-snapshot-isolation=ON"));
+    let url = format!("{}?max_entries=60&table={}", server.url(), plain_table());
+    let backends: Vec<_> = (0..4).map(|_| backend(&url)).collect();
+    std::thread::scope(|scope| {
+        for (writer, backend) in backends.iter().enumerate() {
+            scope.spawn(move || {
+                for number in 0..150 {
+                    set(backend, &format!("{writer}-{number}"), "1").unwrap();
+                    backend.touch(&format!("{}-{number}", (writer + 1) % 4), Life::Never).unwrap();
+                }
+            });
+        }
+    });
+    let culled: u64 = backends.iter().map(|backend| backend.stats().unwrap().culled).sum();
+    assert!(culled > 500, "{culled}");
+}
+
+#[test]
 fn a_deletion_counts_on_every_clock() {
     for server in Shared::all("a_deletion_counts_on_every_clock") {
         for layout in ["own", "django"] {

@@ -31,6 +31,27 @@ fn files_and_directories_are_for_their_owner_alone() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_a_new_file_is_left_alone() {
+    let folder = Folder::new();
+    let file = folder.file();
+    let directory = file.parent().unwrap();
+    fs::create_dir_all(directory).unwrap();
+    let beside = file.with_extension("new");
+    fs::write(&beside, "somebody's").unwrap();
+    // Of a disk that is not there yet, say.
+    std::os::unix::fs::symlink(directory.join("nowhere/file"), &file).unwrap();
+    let error = store(&folder).get("key").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
+    fs::remove_file(&file).unwrap();
+    set(&store(&folder), "key", b"value");
+    assert_eq!(fs::read(&beside).unwrap(), b"somebody's");
+    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains("-new-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn foreign_tables_are_refused_and_left_alone() {
     let folder = Folder::new();
     let theirs = foreign(&folder, "CREATE TABLE people (name TEXT); INSERT INTO people VALUES ('Django')");
