@@ -115,9 +115,6 @@ class Backend:
     served: bool = False
     #: Async verbs answer in the loop's own thread, and not in the one that owns Django's connection.
     in_loop: bool = True
-    #: A child that is forked while other threads use it can use it. SQLite's locks are the process's:
-    #: who is not there in the child keeps theirs for ever.
-    forks_beside_threads: bool = True
     #: Has Django's exact culling and the order of least recent use.
     culls: bool = True
     #: What ``incr`` adds: "anything" that can be added, "numbers", or whole ones of "64 bits", of which
@@ -273,7 +270,6 @@ BACKENDS = (
         "hotclub.django.DatabaseCache",
         in_process=False,
         in_loop=False,
-        forks_beside_threads=False,
         culls=False,
         texts=True,
         fractions={"PRECISION": "milliseconds"},
@@ -301,7 +297,6 @@ TABLES = tuple(
     replace(
         next(backend for backend in BACKENDS if backend.name == "database-sqlite"),
         name=f"database-{database}",
-        forks_beside_threads=True,
         location=functools.partial(a_table, database),
     )
     for database in ("postgres", "maria")
@@ -311,8 +306,6 @@ CULLING = tuple(backend for backend in BACKENDS if backend.culls)
 IN_TABLES = (*(backend for backend in KEEPING if not backend.in_loop), *TABLES)
 IN_PROCESS = tuple(backend for backend in KEEPING if backend.in_process)
 SHARED = (*(backend for backend in KEEPING if not backend.in_process), *TABLES)
-FORKING_BESIDE_THREADS = tuple(
-    backend for backend in (*KEEPING, *TABLES) if backend.forks_beside_threads
-)
+FORKING_BESIDE_THREADS = (*KEEPING, *TABLES)
 #: Those whose server can be asked who is connected, and for how long it keeps an entry.
 SERVED = tuple(backend for backend in SHARED if backend.served)

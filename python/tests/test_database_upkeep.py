@@ -26,6 +26,7 @@ from django.db import (
 from django.test.utils import CaptureQueriesContext
 from hotclub.django import database as ours
 from hotclub.django import moments
+from hotclub.errors import CacheDecodeError
 
 from test_database_cache import (  # noqa: F401  fixtures
     TABLE,
@@ -419,6 +420,17 @@ def test_in_the_hour_that_comes_twice_nothing_comes_back(moment: str, compared: 
     half = ZoneInfo("Australia/Lord_Howe")
     turning = datetime(2026, 4, 4, 15, 10, tzinfo=UTC)
     assert moments.without_fold(turning, half).astimezone(half).strftime("%H:%M:%S") == "02:00:00"
+
+
+def test_what_is_no_pickle_is_told_with_its_table(cache: Any) -> None:
+    cache.set_many({"k": 1, "good": 2})
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {TABLE} SET value = 'waVoZWxsbw==' WHERE cache_key = %s", [":1:k"])
+    for read in (lambda: cache.get("k"), lambda: cache.get_many(["k", "good"])):
+        with pytest.raises(
+            CacheDecodeError, match=r"\(cached\): undecodable entry: invalid load key.*codec=django"
+        ):
+            read()
 
 
 def test_djangos_class_beside_reads_it_all(cache: Any) -> None:

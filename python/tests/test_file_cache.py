@@ -289,6 +289,36 @@ def test_a_corrupt_file_raises_an_error_of_both_that_names_it(ours: Any, content
     assert ours.get("k") == "written over"
 
 
+def test_what_is_no_pickle_is_told_with_its_place(ours: Any) -> None:
+    ours.set("k", 1)
+    whole = path_of(ours, "k").read_bytes()
+    head = whole[: len(pickle.dumps(0.5, 5))]
+    path_of(ours, "k").write_bytes(head + zlib.compress(b"\xc1\xa5hello"))
+    with pytest.raises(errors.CacheDecodeError, match=r"invalid load key.*codec=django") as raised:
+        ours.get("k")
+    assert str(raised.value).startswith(f"file: get failed ({ours._dir}")
+
+
+def test_a_location_left_out_is_told() -> None:
+    with pytest.raises(ImproperlyConfigured, match="needs a directory as its LOCATION"):
+        FileBasedCache("", {})
+    with pytest.raises(ImproperlyConfigured, match=r"FileBasedCache: OPTIONS\['LEVEL'\] must be"):
+        FileBasedCache("x", {"OPTIONS": {"LEVEL": "best"}})
+    with pytest.raises(ImproperlyConfigured, match="OPTIONS of FileBasedCache must be a dict"):
+        FileBasedCache("x", {"OPTIONS": ["LEVEL"]})
+
+
+def test_a_value_larger_than_all_room_is_refused_and_leaves_nothing_old(tmp_path: Path) -> None:
+    cache = FileBasedCache(str(tmp_path), {"OPTIONS": {"MAX_BYTES": "100KiB", "LEVEL": 0}})
+    cache.set_many({"k": "old", "other": 1})
+    with pytest.raises(errors.TooLargeError, match=r"200[0-9]{3} bytes find no room in 102400"):
+        cache.set("k", "x" * 200_000)
+    assert cache.get_many(["k", "other"]) == {"other": 1}
+    for number in range(5):
+        cache.set(f"large{number}", "x" * 60_000)
+        assert sum(file.stat().st_size for file in tmp_path.glob("*.djcache")) <= 102_400
+
+
 def test_a_broken_body_is_still_a_key_that_can_be_deleted(ours: Any, theirs: Any) -> None:
     ours.set("k", "value" * 100)
     path = path_of(ours, "k")

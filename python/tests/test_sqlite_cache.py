@@ -74,6 +74,13 @@ def test_only_the_owner_can_read_it(tmp_path: Path, path: Path, cache: Any) -> N
     assert {mode(file) for file in path.parent.iterdir()} == {0o600}
 
 
+def test_no_limit_of_entries_may_be_written_out(path: Path) -> None:
+    cache = SQLiteCache(path, {"OPTIONS": {"MAX_ENTRIES": None}})
+    cache.set_many({str(number): number for number in range(400)})
+    cache.set("more", 1)
+    assert cache.stats()["entries"] == 401
+
+
 def test_no_object_opens_anything_before_its_first_verb(tmp_path: Path, path: Path) -> None:
     SQLiteCache(path, {})
     assert list(tmp_path.iterdir()) == []
@@ -88,6 +95,8 @@ def test_no_object_opens_anything_before_its_first_verb(tmp_path: Path, path: Pa
         ("a\0b", "needs a file as its LOCATION"),
         (":memory:", "entries in memory are kept by LocMemCache"),
         ("file:/srv/cache.db?mode=ro", "is a URL"),
+        ("sqlite:///srv/cache.db", "is a URL"),
+        ("~/cache.db", "nobody makes a home of the ~"),
     ],
     ids=repr,
 )

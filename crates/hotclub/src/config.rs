@@ -97,6 +97,11 @@ impl Options {
         self.0.contains_key(name)
     }
 
+    /// Whether an option has this value.
+    pub(crate) fn is(&self, name: &str, value: &str) -> bool {
+        self.0.get(name).is_some_and(|given| given == value)
+    }
+
     /// Takes an option's text.
     pub fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

@@ -101,6 +101,15 @@ impl Registry {
     fn open_with(&self, url: &str, more: Options) -> Result<Cache> {
         let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme).to_ascii_lowercase();
         let room = self.room(&scheme).ok_or_else(|| {
+            let room = scheme.split('+').next().unwrap_or_default();
+            let is_room = |feature: &&&str| {
+                room.strip_prefix(**feature).is_some_and(|rest| matches!(rest, "" | "s" | "ql"))
+            };
+            if let Some(feature) = FEATURES.iter().find(is_room) {
+                return Error::config(format!(
+                    "{scheme:?} needs the feature `{feature}` of the crate hotclub"
+                ));
+            }
             let known: Vec<_> = self.0.keys().copied().collect();
             Error::config(format!("unknown backend {scheme:?}; known are {}", known.join(", ")))
         })?;
@@ -120,12 +129,19 @@ impl Registry {
             options.add("hosts".to_owned(), hosts)?;
         }
         options.extend(more)?;
+        // Who else reads that table reads pickles.
+        if options.is("layout", "django") && !options.has("codec") {
+            options.add("codec".to_owned(), Codec::Pickle.name().to_owned())?;
+        }
         let builder = common(&mut options)?;
         let backend = (room.open)(&url, &mut options)?;
         options.finish(room.options.iter().chain(COMMON_OPTIONS).map(|(name, _)| *name))?;
         Ok(builder.backend(backend).build())
     }
 }
+
+/// Backends that a build may lack, each by the name of its feature.
+const FEATURES: &[&str] = &["file", "memcached", "memory", "mysql", "postgres", "redis", "sqlite"];
 
 /// URLs name one host; `scheme://user@a:1,b:2/path` names several. What follows the first becomes the option
 /// `hosts`.

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 /// More would only wait for the same disk.
 const THREADS: usize = 4;
-/// But where a job has waited for so long, those four may be waiting for a lock that somebody keeps: others are not to
-/// wait for it too. So many threads, at most.
+/// But where jobs wait and none was begun for so long, all threads may be waiting for a lock that somebody keeps, and
+/// others are not to wait for it too: there are some more then, up to so many.
 const STUCK: Duration = Duration::from_millis(100);
+const MORE: usize = 4;
 const MOST_THREADS: usize = 32;
 /// A thread that has nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(10);
@@ -31,7 +32,9 @@ struct Threads {
 
 #[derive(Default)]
 struct Jobs {
-    waiting: VecDeque<(Instant, Job)>,
+    waiting: VecDeque<Job>,
+    /// When the last one was begun.
+    begun: Option<Instant>,
     threads: usize,
     idle: usize,
     /// Somebody looks whether they wait for too long.
@@ -45,7 +48,7 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
     crate::fork::watch();
     let threads = THREADS_OF_PROCESS.get_or(Arc::default);
     let mut jobs = threads.jobs.lock();
-    jobs.waiting.push_back((Instant::now(), Box::new(job)));
+    jobs.waiting.push_back(Box::new(job));
     if jobs.idle >= jobs.waiting.len() {
         drop(jobs);
         threads.more.notify_one();
@@ -69,7 +72,7 @@ pub fn run(job: impl FnOnce() + Send + 'static) {
             // Where others are at work, they will do it.
             if jobs.threads == 0 { jobs.waiting.pop_front() } else { None }
         };
-        if let Some((_, job)) = job {
+        if let Some(job) = job {
             job();
         }
     }
@@ -85,7 +88,8 @@ impl Threads {
     fn work(self: &Arc<Self>) {
         let mut jobs = self.jobs.lock();
         loop {
-            while let Some((_, job)) = jobs.waiting.pop_front() {
+            while let Some(job) = jobs.waiting.pop_front() {
+                jobs.begun = Some(Instant::now());
                 drop(jobs);
                 // Whoever waits for it hears that nothing came.
                 drop(catch_unwind(AssertUnwindSafe(job)));
@@ -107,12 +111,14 @@ impl Threads {
         loop {
             thread::sleep(STUCK / 2);
             let mut jobs = self.jobs.lock();
-            let stuck = jobs.waiting.iter().take_while(|(since, _)| since.elapsed() > STUCK).count();
             if jobs.waiting.is_empty() {
                 jobs.is_watched = false;
                 return;
             }
-            let more = stuck.min(MOST_THREADS.saturating_sub(jobs.threads));
+            if jobs.begun.is_some_and(|begun| begun.elapsed() < STUCK) {
+                continue;
+            }
+            let more = jobs.waiting.len().min(MORE).min(MOST_THREADS.saturating_sub(jobs.threads));
             jobs.threads += more;
             drop(jobs);
             for _ in 0..more {

@@ -34,6 +34,7 @@ from hotclub.django.tables import (
     told,
 )
 from hotclub.django.upkeep import cull, made_room, make_room, sweep_later
+from hotclub.errors import CacheDecodeError
 
 #: Backends whose upsert is known; on others Django's own statements are used.
 UPSERTS = ("sqlite", "postgresql", "mysql")
@@ -85,7 +86,13 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
 
     def _loads(self, connection: Any, stored: Any) -> Any:
         text = connection.ops.process_clob(stored)
-        return pickle.loads(binascii.a2b_base64(text, strict_mode=True))
+        try:
+            return pickle.loads(binascii.a2b_base64(text, strict_mode=True))
+        except pickle.UnpicklingError as error:
+            raise CacheDecodeError(
+                f"database: get failed ({self._table}): undecodable entry: {error}: "
+                "Rust services write for Django with codec=django"
+            ) from error
 
     def _count(self, connection: Any) -> Count:
         return count_of(connection.alias, self._table)

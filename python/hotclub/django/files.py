@@ -36,6 +36,10 @@ class FileBasedCache(FileVerbs, DjangosFileBasedCache):
 
     def __init__(self, dir: Any, params: dict[str, Any]) -> None:
         options = file_options(params)
+        if not dir:
+            raise ImproperlyConfigured(
+                "hotclub: FileBasedCache needs a directory as its LOCATION, which is not given"
+            )
         super().__init__(dir, params)
         try:
             path = os.path.abspath(dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +115,11 @@ class _Given:
 
     def __init__(self, cache: str, params: dict[str, Any], known: dict[str, str]) -> None:
         self.options = params.get("OPTIONS") or {}
-        self.known = known
+        self.cache, self.known = cache, known
+        if not isinstance(self.options, Mapping):
+            raise ImproperlyConfigured(
+                f"hotclub: OPTIONS of {cache} must be a dict, not {self.options!r}"
+            )
         for name in self.options:
             if name not in known:
                 raise ImproperlyConfigured(
@@ -123,7 +128,8 @@ class _Given:
 
     def refuse(self, name: str) -> ImproperlyConfigured:
         return ImproperlyConfigured(
-            f"hotclub: OPTIONS[{name!r}] must be {self.known[name]}, not {self.options[name]!r}"
+            f"hotclub: {self.cache}: OPTIONS[{name!r}] must be {self.known[name]}, "
+            f"not {self.options[name]!r}"
         )
 
     def bytes(self, name: str) -> int | None:
@@ -173,7 +179,10 @@ def sqlite_options(params: dict[str, Any]) -> SQLiteOptions:
         eviction=given.word("EVICTION", "use", _SQLITE_WORDS["EVICTION"]),
         synchronous=given.word("SYNCHRONOUS", "normal", _SQLITE_WORDS["SYNCHRONOUS"]),
         lock_limit=given.limit("LOCK_LIMIT", 5.0),
-        max_entries_given="max_entries" in params or "MAX_ENTRIES" in given.options,
+        max_entries_given=any(
+            value is not None
+            for value in (params.get("max_entries"), given.options.get("MAX_ENTRIES"))
+        ),
     )
 
 

@@ -80,9 +80,13 @@ def file_of(location: Any) -> str:
         raise ImproperlyConfigured(
             "hotclub: SQLiteCache needs a file as its LOCATION; entries in memory are kept by LocMemCache"
         )
-    if path.startswith("file:"):
+    if path.startswith("file:") or "://" in path:
         raise ImproperlyConfigured(
             f"hotclub: SQLiteCache needs a path as its LOCATION, and {path!r} is a URL"
+        )
+    if path.startswith("~"):
+        raise ImproperlyConfigured(
+            f"hotclub: SQLiteCache needs a path as its LOCATION: nobody makes a home of the ~ in {path!r}"
         )
     path = os.path.abspath(path)
     for alias, name in databases():

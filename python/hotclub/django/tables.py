@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -33,11 +34,58 @@ def own(database: str) -> Any:
     return connection
 
 
+class _Verbs:
+    """Which verbs are under way where SQLite is: it has locks that a child would find taken for ever."""
+
+    #: A fork waits so long for those of other threads, and they for it, in seconds.
+    LIMIT = 5.0
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.Lock())
+        self.running = 0
+        self.is_forking = False
+        self.own = threading.local()
+
+    def __enter__(self) -> None:
+        depth = getattr(self.own, "depth", 0)
+        self.own.depth = depth + 1
+        if depth == 0:
+            with self.changed:
+                self.changed.wait_for(lambda: not self.is_forking, self.LIMIT)
+                self.running += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.own.depth -= 1
+        if self.own.depth == 0:
+            with self.changed:
+                self.running -= 1
+                self.changed.notify_all()
+
+    def before_fork(self) -> None:
+        own = int(getattr(self.own, "depth", 0) > 0)
+        with self.changed:
+            self.is_forking = True
+            self.changed.wait_for(lambda: self.running <= own, self.LIMIT)
+
+    def after_fork(self) -> None:
+        with self.changed:
+            self.is_forking = False
+            self.changed.notify_all()
+
+    def in_child(self) -> None:
+        self.changed = threading.Condition(threading.Lock())
+        self.running, self.is_forking = int(getattr(self.own, "depth", 0) > 0), False
+
+
+_verbs = _Verbs()
+
+
 def _in_child() -> None:
     """After a fork: who answers on a connection is the parent's, and the thread of async verbs is gone.
 
     Django leaves both to sites. Its async verbs would wait for that thread for ever.
     """
+    _verbs.in_child()
     SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
     # It has a lock, which a thread that is not here may hold.
     AsyncToSync.executors = Local()
@@ -49,7 +97,9 @@ def _in_child() -> None:
             _inherited.append(connection.connection)
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(
+    before=_verbs.before_fork, after_in_parent=_verbs.after_fork, after_in_child=_in_child
+)
 
 
 _names: dict[tuple[str, str], tuple[str, str, str, str]] = {}
@@ -147,6 +197,13 @@ def count_of(database: str, table: str) -> Count:
     return found or _counts.setdefault((database, table), Count())
 
 
+_nothing = nullcontext()
+
+
+def _has_sqlite() -> bool:
+    return any("lite" in str(database["ENGINE"]) for database in connections.settings.values())
+
+
 def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) -> Any:
     """Do a verb, and write its row if an execution table is being recorded.
 
@@ -154,10 +211,11 @@ def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) ->
     """
 
     def done() -> Any:
-        try:
-            return work()
-        except SynchronousOnlyOperation:
-            return beside(work)
+        with _verbs if _has_sqlite() else _nothing:
+            try:
+                return work()
+            except SynchronousOnlyOperation:
+                return beside(work)
 
     if tracing.current.get() is None:
         return done()

@@ -1,11 +1,12 @@
 //! Files for Django: pickles, as its own class has them.
 use super::PersistentCache;
+use super::call::exception;
 use super::store::{Added, Item, Kept, Persistent, Write};
 use crate::cache::Cache;
 use crate::remote::pickled;
 use hotclub::backend::file::{self, FileConfig, Found, Problem, Store};
 use hotclub::codec::pickle;
-use hotclub::{Error, Flags, Life, Result, Stats};
+use hotclub::{Error, ErrorKind, Flags, Life, Result, Stats};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -57,6 +58,13 @@ fn write(write: Write) -> file::Write {
     file::Write { life: write.life, condition: write.condition, limit: write.limit }
 }
 
+/// What objects raise while they are read comes out as it is.
+#[cold]
+fn is_no_pickle(py: Python<'_>, error: &PyErr) -> bool {
+    let class = py.import("pickle").and_then(|pickle| pickle.getattr("UnpicklingError"));
+    class.is_ok_and(|class| error.get_type(py).is(&class))
+}
+
 /// Why a value was not added to.
 enum Stays {
     Other,
@@ -92,7 +100,14 @@ impl Persistent for Store {
     }
 
     fn load<'py>(&self, py: Python<'py>, value: &[u8], _flags: Flags) -> PyResult<Bound<'py, PyAny>> {
-        pickled::load(py, value)
+        pickled::load(py, value).map_err(|error| match is_no_pickle(py, &error) {
+            true => {
+                let what = format!("{}: Rust services write for Django with codec=django", error.value(py));
+                let error = Error::new(ErrorKind::Corrupt, what).at("file", "get");
+                exception(py, &error.in_place(self.config().path.display().to_string()), "file")
+            }
+            false => error,
+        })
     }
 
     fn get(&self, key: &str) -> Result<Option<Kept>> {

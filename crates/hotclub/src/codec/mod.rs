@@ -78,7 +78,8 @@ impl Codec {
             #[cfg(feature = "json")]
             Flags::JSON => json::decode(bytes),
             Flags::PICKLE => pickle::from_slice(bytes),
-            Flags::RAW | Flags::TEXT => raw::decode(bytes),
+            Flags::RAW => raw::decode(bytes, false),
+            Flags::TEXT => raw::decode(bytes, true),
             Flags(other) => Err(corrupt(format!("no codec has the flags {other}"))),
         }
     }

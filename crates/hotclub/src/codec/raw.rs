@@ -14,11 +14,12 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<(Vec<u8>, Flags
     })
 }
 
-pub(super) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
-    T::deserialize(Reader(bytes)).map_err(|error| corrupt(format!("raw: {error}")))
+/// Who takes anything gets what it was.
+pub(super) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], is_text: bool) -> Result<T> {
+    T::deserialize(Reader(bytes, is_text)).map_err(|error| corrupt(format!("raw: {error}")))
 }
 
-struct Reader<'de>(&'de [u8]);
+struct Reader<'de>(&'de [u8], bool);
 
 impl<'de> Reader<'de> {
     fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -32,6 +33,12 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     type Error = Problem;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        if self.1 { self.text(visitor) } else { visitor.visit_borrowed_bytes(self.0) }
+    }
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_borrowed_bytes(self.0)
+    }
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         visitor.visit_borrowed_bytes(self.0)
     }
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
@@ -58,7 +65,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char unit unit_struct
         tuple_struct map struct enum identifier ignored_any
     }
 }

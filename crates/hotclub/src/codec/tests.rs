@@ -67,6 +67,11 @@ fn reading_goes_by_what_was_written() {
     assert_eq!(flags, Flags::PICKLE);
     assert_eq!(Codec::decode::<String>(&bytes, flags).unwrap(), "hi");
     assert_eq!(Codec::decode::<String>(b"hi", Flags::TEXT).unwrap(), "hi");
+    // Who takes anything gets what it was, and writes the same again.
+    let any = |flags| Codec::decode::<pickle::Value>(b"12", flags).unwrap();
+    assert_eq!(any(Flags::TEXT), pickle::Value::Str("12".into()));
+    assert_eq!(any(Flags::RAW), pickle::Value::Bytes(b"12".to_vec()));
+    assert!(Codec::decode::<pickle::Value>(b"\xff", Flags::TEXT).is_err());
 }
 
 #[test]

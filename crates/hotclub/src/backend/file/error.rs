@@ -15,6 +15,8 @@ pub enum Problem {
     Foreign(PathBuf, &'static str),
     /// The bytes are no entry.
     Corrupt(PathBuf, &'static str),
+    /// An entry of so many bytes would not fit if it were the only one.
+    TooLarge(PathBuf, usize, u64),
     /// Another process held the lock of the key's range for all this time.
     Locked(PathBuf, Duration),
 }
@@ -35,6 +37,7 @@ impl Problem {
             Problem::System(path, ..) => (ErrorKind::Unavailable, path),
             Problem::Foreign(path, _) => (ErrorKind::Refused, path),
             Problem::Corrupt(path, _) => (ErrorKind::Corrupt, path),
+            Problem::TooLarge(path, ..) => (ErrorKind::TooLarge, path),
             Problem::Locked(path, _) => (ErrorKind::Timeout, path),
         };
         let place = path.display().to_string();
@@ -47,6 +50,9 @@ impl fmt::Display for Problem {
         match self {
             Problem::System(_, _, text) => f.write_str(text),
             Problem::Foreign(_, what) | Problem::Corrupt(_, what) => f.write_str(what),
+            Problem::TooLarge(_, bytes, most) => {
+                write!(f, "{bytes} bytes find no room in {most}, the limit of all entries")
+            }
             Problem::Locked(_, limit) => {
                 write!(f, "another process holds the lock for more than {} s", limit.as_secs_f64())
             }

@@ -96,12 +96,13 @@ impl Room {
         known.map_or((0, 0), |known| (count(known.entries), count(known.bytes)))
     }
 
-    /// Before a write: culls if the limit is reached, and does a step of what is due.
+    /// Before a write: culls if the limit is reached, and does a step of what is due. `bytes`: most of all entries, and
+    /// what will be written.
     pub(super) fn make(
         &self,
         directory: &Directory,
         limit: Option<Limit>,
-        max_bytes: Option<u64>,
+        bytes: Option<(u64, usize)>,
         now: f64,
         remove_expired: &dyn Fn(&Path) -> bool,
     ) -> Result<Removed, Problem> {
@@ -109,8 +110,8 @@ impl Room {
         if let Some(limit) = limit {
             removed.culled += self.cull(directory, limit)?;
         }
-        if let Some(most) = max_bytes {
-            removed.culled += self.cull_bytes(directory, most)?;
+        if let Some((most, incoming)) = bytes {
+            removed.culled += self.cull_bytes(directory, most, incoming)?;
         }
         removed.expired = self.sweep(directory, now, remove_expired)?;
         Ok(removed)
@@ -143,11 +144,12 @@ impl Room {
         self.remove_doomed(directory)
     }
 
-    /// The oldest go until a tenth of the limit is free.
-    fn cull_bytes(&self, directory: &Directory, most: u64) -> Result<u64, Problem> {
+    /// The oldest go until a tenth of the limit is free, or as much as is to be written.
+    fn cull_bytes(&self, directory: &Directory, most: u64, incoming: usize) -> Result<u64, Problem> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let room = most - i64::try_from(incoming).unwrap_or(most);
         self.entries(directory)?;
-        if self.0.lock().known.is_none_or(|known| known.bytes < most) {
+        if self.0.lock().known.is_none_or(|known| known.bytes <= room) {
             return Ok(0);
         }
         let mut found = Vec::new();
@@ -164,8 +166,8 @@ impl Room {
             Known { entries: i64::try_from(found.len()).unwrap_or(i64::MAX), bytes, since: Instant::now() };
         self.0.lock().known = Some(known);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a part of it")]
-        let wanted = (most as f64 * KEPT) as i64;
-        if bytes < most {
+        let wanted = ((most as f64 * KEPT) as i64).min(room);
+        if bytes <= room {
             return Ok(0);
         }
         found.sort_unstable();

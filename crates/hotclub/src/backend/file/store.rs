@@ -168,7 +168,10 @@ impl Store {
         write_expiry(expiry_of(write.life), &mut bytes);
         let bytes = format::deflate(value, self.config.level, bytes)
             .map_err(|error| Problem::system(&place.path, &error))?;
-        self.make_room(write.limit)?;
+        if let Some(most) = self.config.max_bytes.filter(|most| bytes.len() as u64 > *most) {
+            return self.refuse(place, write.condition, bytes.len(), most);
+        }
+        self.make_room(write.limit, bytes.len())?;
         let _held = self.hold(&place)?;
         if !self.allows(&place, write.condition)? {
             return Ok(false);
@@ -183,10 +186,22 @@ impl Store {
         Ok(true)
     }
 
-    fn make_room(&self, limit: Option<Limit>) -> Result<(), Problem> {
+    /// What it was to replace does not outlive it.
+    #[cold]
+    fn refuse(&self, place: Place, condition: Condition, bytes: usize, most: u64) -> Result<bool, Problem> {
+        let _held = self.hold(&place)?;
+        if !self.allows(&place, condition)? {
+            return Ok(false);
+        }
+        self.remove(&place)?;
+        Err(Problem::TooLarge(place.path, bytes, most))
+    }
+
+    fn make_room(&self, limit: Option<Limit>, bytes: usize) -> Result<(), Problem> {
         let limit = limit.or(self.config.limit);
         let remove = |path: &Path| self.remove_expired(path, None);
-        let removed = self.room().make(&self.directory, limit, self.config.max_bytes, now(), &remove)?;
+        let most = self.config.max_bytes.map(|most| (most, bytes));
+        let removed = self.room().make(&self.directory, limit, most, now(), &remove)?;
         if removed.culled > 0 {
             self.counts.culled.fetch_add(removed.culled, Relaxed);
         }

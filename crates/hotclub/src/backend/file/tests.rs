@@ -132,8 +132,19 @@ fn bytes_have_a_limit_and_the_oldest_go() {
     }
     let bytes: u64 =
         fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    assert!((50_000..106_000).contains(&bytes), "{bytes}");
+    assert!((50_000..100_000).contains(&bytes), "{bytes}");
     assert!(store.has("key99").unwrap() && !store.has("key0").unwrap());
+    // A large one needs its room before it is written.
+    store.set("large", &[7; 60_000], FOR_EVER).unwrap();
+    let bytes: u64 =
+        fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!((60_000..=100_000).contains(&bytes), "{bytes}");
+    // What can never fit leaves nothing old, and harms nobody else.
+    let entries = folder.files(".djcache");
+    let error = store.set("key99", &[7; 120_000], FOR_EVER).unwrap_err().into_error("set");
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert!(!store.has("key99").unwrap() && store.has("large").unwrap());
+    assert_eq!(folder.files(".djcache"), entries - 1);
 }
 
 #[test]
