@@ -41,40 +41,50 @@ class _Verbs:
     LIMIT = 5.0
 
     def __init__(self) -> None:
+        #: By thread, how many within each other. Each step is one of the dict: verbs take no lock.
+        self.running: dict[int, int] = {}
+        self.forking = 0
         self.changed = threading.Condition(threading.Lock())
-        self.running = 0
-        self.is_forking = False
-        self.own = threading.local()
 
     def __enter__(self) -> None:
-        depth = getattr(self.own, "depth", 0)
-        self.own.depth = depth + 1
-        if depth == 0:
+        own = threading.get_ident()
+        depth = self.running.get(own, 0)
+        self.running[own] = depth + 1
+        # Said before asked: a fork that begins now sees it, or is seen.
+        if depth == 0 and self.forking:
             with self.changed:
-                self.changed.wait_for(lambda: not self.is_forking, self.LIMIT)
-                self.running += 1
+                del self.running[own]
+                self.changed.notify_all()
+                self.changed.wait_for(lambda: not self.forking, self.LIMIT)
+                self.running[own] = 1
 
     def __exit__(self, *_: object) -> None:
-        self.own.depth -= 1
-        if self.own.depth == 0:
+        own = threading.get_ident()
+        depth = self.running[own] - 1
+        if depth:
+            self.running[own] = depth
+            return
+        del self.running[own]
+        if self.forking:
             with self.changed:
-                self.running -= 1
                 self.changed.notify_all()
 
     def before_fork(self) -> None:
-        own = int(getattr(self.own, "depth", 0) > 0)
+        own = threading.get_ident()
         with self.changed:
-            self.is_forking = True
-            self.changed.wait_for(lambda: self.running <= own, self.LIMIT)
+            self.forking += 1
+            self.changed.wait_for(lambda: not self.running.keys() - {own}, self.LIMIT)
 
     def after_fork(self) -> None:
         with self.changed:
-            self.is_forking = False
+            self.forking -= 1
             self.changed.notify_all()
 
     def in_child(self) -> None:
+        own = threading.get_ident()
+        self.running = {own: self.running[own]} if own in self.running else {}
+        self.forking = 0
         self.changed = threading.Condition(threading.Lock())
-        self.running, self.is_forking = int(getattr(self.own, "depth", 0) > 0), False
 
 
 _verbs = _Verbs()
@@ -200,8 +210,17 @@ def count_of(database: str, table: str) -> Count:
 _nothing = nullcontext()
 
 
+#: DATABASES as they were looked at, and whether SQLite is among them.
+_seen: tuple[Any, bool] = (None, False)
+
+
 def _has_sqlite() -> bool:
-    return any("lite" in str(database["ENGINE"]) for database in connections.settings.values())
+    global _seen
+    databases = connections.settings
+    if _seen[0] is not databases:
+        lite = any("lite" in str(database["ENGINE"]) for database in databases.values())
+        _seen = databases, lite
+    return _seen[1]
 
 
 def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) -> Any:
