@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.core.cache.backends.base import BaseCache
 from django.core.management import call_command
@@ -94,6 +95,9 @@ def test_so_are_the_async_ones(kind: tuple[type, type, Any], overridden: str) ->
         asyncio.run(getattr(cache, "a" + verb)(*VERBS[verb]))
 
     theirs_reached = reached(theirs, overridden, where, called)
+    if django.VERSION < (6, 1):
+        # Made of other async verbs there, whatever the sync ones do. Ours are one step.
+        theirs_reached -= {"incr", "decr", "has_key"}
     assert theirs_reached - reached(own, overridden, where, called) == set()
 
 

@@ -49,7 +49,7 @@ impl ErrorKind {
             ErrorKind::Timeout => "timed out",
             ErrorKind::Ambiguous => "outcome unknown",
             ErrorKind::Protocol => "protocol error",
-            ErrorKind::Refused => "refused by the server",
+            ErrorKind::Refused => "refused",
             ErrorKind::Config => "configuration error",
             ErrorKind::Corrupt => "undecodable entry",
             ErrorKind::Encode => "value cannot be encoded",

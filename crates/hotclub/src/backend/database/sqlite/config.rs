@@ -100,6 +100,8 @@ impl SqliteConfig {
             config.table = options
                 .take("table")
                 .ok_or_else(|| Error::config("layout=django needs the table: table=cache_table"))?;
+        } else if options.has("table") {
+            return Err(Error::config("table is of layout `django`: layout=django&table=cache_table"));
         }
         take(options, "eviction", &mut config.eviction)?;
         take(options, "synchronous", &mut config.synchronous)?;
