@@ -29,6 +29,7 @@ from hotclub.django.tables import (
     is_inside,
     names_in,
     own,
+    read_of_one,
     rows_at_once,
     step,
     told,
@@ -108,23 +109,18 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _read_one(self, full: str) -> tuple[Any] | None:
         """The value as the only one of a tuple."""
         connection = self._reading()
-        table, name, value, expires = names_in(connection, self._table)
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {name}, {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END "
-                f"FROM {table} WHERE {name} = %s",
-                [now_in(connection), full],
-            )
+            cursor.execute(read_of_one(connection, self._table), [now_in(connection), full])
             row = cursor.fetchone()
         count = self._count(connection)
         # Databases that compare as languages do find other keys too.
-        if row is None or row[0] != full or row[2]:
+        if row is None or row[1] or row[2] != full:
             count.misses += 1
-            if row is not None and row[2]:
+            if row is not None and row[1]:
                 self._remove([full], over=True)
             return None
         count.hits += 1
-        return (self._loads(connection, row[1]),)
+        return (self._loads(connection, row[0]),)
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         """Read many values in one statement: those that are there, by the caller's keys."""
@@ -227,7 +223,7 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
         end, count = self._end(connection, timeout), self._count(connection)
         error = make_room(self, connection, count)
         failed: list[str] = []
-        parts = in_parts(connection, rows)
+        parts = iter([rows]) if len(rows) == 1 else in_parts(connection, rows)
         for part in parts:
             trouble = self._put_rows(connection, part, end)
             if isinstance(trouble, (DataError, IntegrityError)):
@@ -353,12 +349,9 @@ class DatabaseCache(Shared, DjangosDatabaseCache, house=True):
     def _try_incr(
         self, connection: Any, cursor: Any, full: str, key: Any, delta: Any, locks: bool
     ) -> tuple[bool, Any]:
-        table, name, value, expires = names_in(connection, self._table)
-        cursor.execute(
-            f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END, {name} FROM {table} "
-            f"WHERE {name} = %s" + (" FOR UPDATE" if locks else ""),
-            [now_in(connection), full],
-        )
+        table, name, value, _ = names_in(connection, self._table)
+        read = read_of_one(connection, self._table) + (" FOR UPDATE" if locks else "")
+        cursor.execute(read, [now_in(connection), full])
         row = cursor.fetchone()
         if row is None or row[1] or row[2] != full:
             raise ValueError("Key '%s' not found" % key)  # noqa: UP031  as Django, for a tuple too

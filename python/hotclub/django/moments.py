@@ -26,9 +26,12 @@ def end_at(connection: Any, end: float | None, precision: str) -> Any:
 
 def now_in(connection: Any, ago: float = 0) -> Any:
     """This moment, or an earlier one, to be compared with the column by its own clock."""
-    now = datetime.fromtimestamp(time.time() - ago, tz=UTC if settings.USE_TZ else None)
-    if settings.USE_TZ and not connection.features.supports_timezones:
-        now = without_fold(now, connection.timezone)
+    # None where USE_TZ is not set.
+    zone = connection.timezone
+    now = datetime.fromtimestamp(time.time() - ago, UTC if zone else None)
+    if zone and not connection.features.supports_timezones:
+        # In UTC, the default, the column has what Django would make of it.
+        now = now.replace(tzinfo=None) if zone is UTC else without_fold(now, zone)
     return connection.ops.adapt_datetimefield_value(now)
 
 

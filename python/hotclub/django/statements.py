@@ -20,34 +20,49 @@ T = TypeVar("T")
 
 def _stepping(connection: Any, work: Callable[[Any], T]) -> T:
     """Do this with a cursor. Within a transaction that was given up there is nothing to try again."""
+    if is_inside(connection):
+        with step(connection) as cursor:
+            return work(cursor)
     for _ in range(1, TRIALS):
         try:
-            with step(connection) as cursor:
+            with connection.cursor() as cursor:
                 return work(cursor)
         except OperationalError as error:
-            if is_inside(connection) or not is_conflict(error):
+            if not is_conflict(error):
                 raise
-    with step(connection) as cursor:
+    with connection.cursor() as cursor:
         return work(cursor)
 
 
-def put_rows(connection: Any, name: str, rows: Sequence[tuple[str, str]], end: Any) -> None:
-    """Write keys and values with this end, whatever was there, in one statement."""
+_upserts: dict[tuple[str, str], str] = {}
+
+
+def _upsert(connection: Any, name: str, rows: int) -> str:
     table, key, value, expires = names_in(connection, name)
     if connection.vendor == "mysql":
         # The key too: what looks alike to the index takes the other's place, and not only its value.
         there = "ON DUPLICATE KEY UPDATE " + ", ".join(
-            f"{name} = VALUES({name})" for name in (value, key, expires)
+            f"{column} = VALUES({column})" for column in (value, key, expires)
         )
     else:
         there = (
             f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}, "
             f"{expires} = excluded.{expires}"
         )
-    marks = ", ".join(["(%s, %s, %s)"] * len(rows))
-    insert = f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES {marks} {there}"
+    marks = ", ".join(["(%s, %s, %s)"] * rows)
+    return f"INSERT INTO {table} ({key}, {value}, {expires}) VALUES {marks} {there}"
+
+
+def put_rows(connection: Any, name: str, rows: Sequence[tuple[str, str]], end: Any) -> None:
+    """Write keys and values with this end, whatever was there, in one statement."""
+    if len(rows) == 1:
+        upsert = _upserts.get((connection.vendor, name))
+        if upsert is None:
+            upsert = _upserts[connection.vendor, name] = _upsert(connection, name, 1)
+    else:
+        upsert = _upsert(connection, name, len(rows))
     fields = [field for full, stored in rows for field in (full, stored, end)]
-    _stepping(connection, lambda cursor: cursor.execute(insert, fields))
+    _stepping(connection, lambda cursor: cursor.execute(upsert, fields))
 
 
 def add_row(connection: Any, name: str, row: Sequence[Any]) -> bool:

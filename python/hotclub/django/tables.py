@@ -35,39 +35,29 @@ def own(database: str) -> Any:
 
 
 class _Verbs:
-    """Which verbs are under way where SQLite is: it has locks that a child would find taken for ever."""
+    """Which verbs are under way: SQLite has locks that a child would find taken for ever."""
 
     #: A fork waits so long for those of other threads, and they for it, in seconds.
     LIMIT = 5.0
 
     def __init__(self) -> None:
-        #: By thread, how many within each other. Each step is one of the dict: verbs take no lock.
-        self.running: dict[int, int] = {}
+        #: By thread. Each step is one of the dict: verbs take no lock.
+        self.running: dict[int, bool] = {}
         self.forking = 0
         self.changed = threading.Condition(threading.Lock())
 
-    def __enter__(self) -> None:
-        own = threading.get_ident()
-        depth = self.running.get(own, 0)
-        self.running[own] = depth + 1
-        # Said before asked: a fork that begins now sees it, or is seen.
-        if depth == 0 and self.forking:
-            with self.changed:
-                del self.running[own]
-                self.changed.notify_all()
-                self.changed.wait_for(lambda: not self.forking, self.LIMIT)
-                self.running[own] = 1
+    def held_up(self, own: int) -> None:
+        """Of a thread that has said that it begins a verb, while another one forks."""
+        with self.changed:
+            del self.running[own]
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: not self.forking, self.LIMIT)
+            self.running[own] = True
 
-    def __exit__(self, *_: object) -> None:
-        own = threading.get_ident()
-        depth = self.running[own] - 1
-        if depth:
-            self.running[own] = depth
-            return
-        del self.running[own]
-        if self.forking:
-            with self.changed:
-                self.changed.notify_all()
+    def ended(self) -> None:
+        """A verb has come to its end while another thread forks."""
+        with self.changed:
+            self.changed.notify_all()
 
     def before_fork(self) -> None:
         own = threading.get_ident()
@@ -82,7 +72,7 @@ class _Verbs:
 
     def in_child(self) -> None:
         own = threading.get_ident()
-        self.running = {own: self.running[own]} if own in self.running else {}
+        self.running = {own: True} if own in self.running else {}
         self.forking = 0
         self.changed = threading.Condition(threading.Lock())
 
@@ -113,6 +103,7 @@ os.register_at_fork(
 
 
 _names: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+_reads: dict[tuple[str, str], str] = {}
 
 
 def names_in(connection: Any, table: str) -> tuple[str, str, str, str]:
@@ -122,6 +113,19 @@ def names_in(connection: Any, table: str) -> tuple[str, str, str, str]:
         quote = connection.ops.quote_name
         found = quote(table), quote("cache_key"), quote("value"), quote("expires")
         _names[connection.vendor, table] = found
+    return found
+
+
+def read_of_one(connection: Any, table: str) -> str:
+    """What asks for a key's value, whether it is over at a time (given first), and the key as it stands."""
+    found = _reads.get((connection.vendor, table))
+    if found is None:
+        quoted, key, value, expires = names_in(connection, table)
+        found = (
+            f"SELECT {value}, CASE WHEN {expires} < %s THEN 1 ELSE 0 END, {key} "
+            f"FROM {quoted} WHERE {key} = %s"
+        )
+        _reads[connection.vendor, table] = found
     return found
 
 
@@ -207,22 +211,6 @@ def count_of(database: str, table: str) -> Count:
     return found or _counts.setdefault((database, table), Count())
 
 
-_nothing = nullcontext()
-
-
-#: DATABASES as they were looked at, and whether SQLite is among them.
-_seen: tuple[Any, bool] = (None, False)
-
-
-def _has_sqlite() -> bool:
-    global _seen
-    databases = connections.settings
-    if _seen[0] is not databases:
-        lite = any("lite" in str(database["ENGINE"]) for database in databases.values())
-        _seen = databases, lite
-    return _seen[1]
-
-
 def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) -> Any:
     """Do a verb, and write its row if an execution table is being recorded.
 
@@ -230,11 +218,25 @@ def told(cache: Any, verb: str, key: Any, kind: str, work: Callable[[], Any]) ->
     """
 
     def done() -> Any:
-        with _verbs if _has_sqlite() else _nothing:
-            try:
-                return work()
-            except SynchronousOnlyOperation:
-                return beside(work)
+        own, verbs = threading.get_ident(), _verbs
+        if own in verbs.running:
+            return asked()
+        # Said before asked: a fork that begins now sees it, or is seen.
+        verbs.running[own] = True
+        if verbs.forking:
+            verbs.held_up(own)
+        try:
+            return asked()
+        finally:
+            del verbs.running[own]
+            if verbs.forking:
+                verbs.ended()
+
+    def asked() -> Any:
+        try:
+            return work()
+        except SynchronousOnlyOperation:
+            return beside(work)
 
     if tracing.current.get() is None:
         return done()
