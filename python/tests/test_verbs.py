@@ -144,7 +144,7 @@ def test_incr_adds_whatever_can_be_added(pair: Any, value: Any, delta: Any) -> N
     found, expected = (outcome(target.incr, ("k", delta), {}) for target in (ours, theirs))
     signs = "memcached" in pair.backend.name and value in (2**63, 2**64 - 1)
     if signs and "refused" in (found, expected):
-        # Where a number is so large the server looks for a sign, also behind its end, in what was there before.
+        # Of so large a number the server looks for a sign, also behind its end, in what was there before.
         return
     assert found == expected
     assert outcome(ours.get, ("k",), {}) == outcome(theirs.get, ("k",), {})
