@@ -232,7 +232,7 @@ fn urls_name_a_file() {
         ("sqlite:///f?synchronous=extra", "synchronous must be"),
         ("sqlite:///f?lock_limit=-1", "lock_limit must be"),
         ("sqlite:///f?max_bytes=none", "max_bytes must be"),
-        ("sqlite:///f?table=t", "unknown option table"),
+        ("sqlite:///f?table=t", "table is of layout `django`"),
     ] {
         let error = Registry::default().open(url).map(|_: Cache| ()).unwrap_err();
         assert!(error.kind() == ErrorKind::Config && error.to_string().contains(said), "{url}: {error}");
