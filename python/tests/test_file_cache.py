@@ -314,6 +314,9 @@ def test_a_value_larger_than_all_room_is_refused_and_leaves_nothing_old(tmp_path
     with pytest.raises(errors.TooLargeError, match=r"200[0-9]{3} bytes find no room in 102400"):
         cache.set("k", "x" * 200_000)
     assert cache.get_many(["k", "other"]) == {"other": 1}
+    cache.set("k", "old")
+    assert cache.set_many({"k": "x" * 200_000, "fits": 2}) == ["k"]
+    assert cache.get_many(["k", "fits"]) == {"fits": 2}
     for number in range(5):
         cache.set(f"large{number}", "x" * 60_000)
         assert sum(file.stat().st_size for file in tmp_path.glob("*.djcache")) <= 102_400

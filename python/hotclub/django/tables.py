@@ -196,7 +196,7 @@ class Count:
         self.written = 0
         self.swept = time.monotonic()
         self.is_to_be_swept = False
-        self.complained = 0.0
+        self.complained = float("-inf")
         self.hits = 0
         self.misses = 0
 

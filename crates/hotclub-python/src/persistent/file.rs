@@ -77,18 +77,6 @@ impl From<Problem> for Stays {
     }
 }
 
-/// What a pickle holds that is nothing but such a number.
-fn whole_number(pickled: &[u8]) -> Option<i64> {
-    const LONGEST: usize = 32;
-    if pickled.len() > LONGEST {
-        return None;
-    }
-    match pickle::value_from_slice(pickled) {
-        Ok(pickle::Value::Int(number)) => i64::try_from(number).ok(),
-        _ => None,
-    }
-}
-
 impl Persistent for Store {
     fn name(&self) -> &'static str {
         "file"
@@ -132,8 +120,11 @@ impl Persistent for Store {
     }
 
     fn set_many(&self, items: &[Item], how: Write) -> Result<Vec<bool>> {
-        let set =
-            |item: &Item| Store::set(self, &item.key, &item.value, write(how)).map_err(told("set_many"));
+        let set = |item: &Item| match Store::set(self, &item.key, &item.value, write(how)) {
+            // Its key is named; the others are written.
+            Err(Problem::TooLarge(..)) => Ok(false),
+            set => set.map_err(told("set_many")),
+        };
         items.iter().map(set).collect()
     }
 
@@ -160,8 +151,8 @@ impl Persistent for Store {
     fn add(&self, key: &str, delta: i64) -> Result<Added> {
         let mut sum = None;
         let changed = self.change(key, |stored| {
-            let added =
-                whole_number(&stored).and_then(|number| number.checked_add(delta)).ok_or(Stays::Other)?;
+            let number = pickle::whole_number(&stored).and_then(|number| i64::try_from(number).ok());
+            let added = number.and_then(|number| number.checked_add(delta)).ok_or(Stays::Other)?;
             sum = Some(added);
             pickle::to_vec(&added).map_err(|_| Stays::Other)
         });

@@ -14,19 +14,7 @@ pub(crate) fn to_pickle(value: &[u8]) -> Result<Cow<'_, [u8]>> {
 
 /// The bytes of what was stored.
 pub(crate) fn from_pickle(stored: Vec<u8>) -> Bytes {
-    whole_number(&stored).map_or_else(|| Bytes::from(stored), integer::encode)
-}
-
-/// The number that a pickle holds, if it holds nothing else.
-fn whole_number(pickled: &[u8]) -> Option<i128> {
-    const LONGEST: usize = 40;
-    if pickled.len() > LONGEST {
-        return None;
-    }
-    match pickle::value_from_slice(pickled) {
-        Ok(pickle::Value::Int(number)) => Some(number),
-        _ => None,
-    }
+    pickle::whole_number(&stored).map_or_else(|| Bytes::from(stored), integer::encode)
 }
 
 #[cfg(test)]

@@ -90,6 +90,18 @@ pub fn value_from_slice(bytes: &[u8]) -> Result<Value> {
     from_slice(bytes)
 }
 
+/// The whole number that a pickle holds, if it holds nothing else.
+pub fn whole_number(pickled: &[u8]) -> Option<i128> {
+    const LONGEST: usize = 40;
+    if pickled.len() > LONGEST {
+        return None;
+    }
+    match value_from_slice(pickled) {
+        Ok(Value::Int(number)) => Some(number),
+        _ => None,
+    }
+}
+
 /// What went wrong, in words; [`to_vec`] and [`from_slice`] add the kind.
 #[derive(Debug)]
 struct Fault(String);
